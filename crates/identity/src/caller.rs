@@ -47,7 +47,10 @@ impl User {
         }
         let consistent = match user.id.strip_prefix(CLIENT_PREFIX) {
             Some(client) => {
-                !client.is_empty() && user.role == SERVICE_ROLE && user.email.is_empty() && user.session_id.is_empty()
+                !client.is_empty()
+                    && user.role == SERVICE_ROLE
+                    && user.email.is_empty()
+                    && user.session_id.is_empty()
             }
             None => !user.role.is_empty() && user.role != SERVICE_ROLE && !user.session_id.is_empty(),
         };
@@ -69,8 +72,10 @@ mod tests {
     use super::{InconsistentUser, User};
 
     fn check([id, email, role, session_id]: [&str; 4], accepted: bool) {
-        let user = User { id: id.into(), email: email.into(), role: role.into(), session_id: session_id.into() };
-        let expected = if accepted { Ok((!id.is_empty()).then(|| user.clone())) } else { Err(InconsistentUser) };
+        let user =
+            User { id: id.into(), email: email.into(), role: role.into(), session_id: session_id.into() };
+        let expected =
+            if accepted { Ok((!id.is_empty()).then(|| user.clone())) } else { Err(InconsistentUser) };
         assert_eq!(User::from_parts(user), expected);
     }
 

@@ -49,7 +49,8 @@ fn is(name: &[u8], folded: &str) -> bool {
 }
 
 fn begins(name: &[u8], folded: &str) -> bool {
-    name.len() >= folded.len() && name.iter().zip(folded.bytes()).all(|(&byte, expected)| fold(byte) == expected)
+    name.len() >= folded.len()
+        && name.iter().zip(folded.bytes()).all(|(&byte, expected)| fold(byte) == expected)
 }
 
 #[cfg(test)]
@@ -58,17 +59,36 @@ mod tests {
 
     #[test]
     fn every_spelling_is_recognised() {
-        for name in ["x-user-id", "X-User-Id", "x_user_id", "X.USER.Anything", "x-user-", "X_Session.Id", "Signature"] {
+        for name in
+            ["x-user-id", "X-User-Id", "x_user_id", "X.USER.Anything", "x-user-", "X_Session.Id", "Signature"]
+        {
             assert_eq!(family(name), Some(Family::Identity), "{name}");
         }
-        for name in ["Forwarded", "X_Forwarded_For", "x-forwarded-proto", "X-Real-IP", "true.client_ip", "X-Original-URL"] {
+        for name in [
+            "Forwarded",
+            "X_Forwarded_For",
+            "x-forwarded-proto",
+            "X-Real-IP",
+            "true.client_ip",
+            "X-Original-URL",
+        ] {
             assert_eq!(family(name), Some(Family::Forwarded), "{name}");
         }
     }
 
     #[test]
     fn a_neighbour_is_left_alone() {
-        for name in ["", "x", "user-agent", "x-user", "x-users-id", "x-session-id-2", "signatures", "forwarded-by", "x-real-ips"] {
+        for name in [
+            "",
+            "x",
+            "user-agent",
+            "x-user",
+            "x-users-id",
+            "x-session-id-2",
+            "signatures",
+            "forwarded-by",
+            "x-real-ips",
+        ] {
             assert_eq!(family(name), None, "{name}");
         }
     }

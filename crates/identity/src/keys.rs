@@ -22,7 +22,10 @@ impl RootKey {
 
     /// The key of one upstream: HKDF-SHA256 with an empty salt and the upstream's name in `info`.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "HKDF-SHA256 refuses only more than 8,160 bytes; this asks for 32, at start-up")]
+    #[expect(
+        clippy::expect_used,
+        reason = "HKDF-SHA256 refuses only more than 8,160 bytes; this asks for 32, at start-up"
+    )]
     pub fn upstream(&self, name: &str) -> UpstreamKey {
         let mut key = vec![0; KEY_BYTES];
         Salt::new(HKDF_SHA256, &[])

@@ -64,7 +64,9 @@ fn member_end(line: &str) -> Option<usize> {
 fn split_member(member: &str) -> Result<(&str, &str), FieldError> {
     let (key, value) = member.split_once('=').ok_or(FieldError::Malformed)?;
     let is_key = key.starts_with(|first: char| first.is_ascii_lowercase() || first == '*')
-        && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte));
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte));
     if is_key && !value.is_empty() { Ok((key, value)) } else { Err(FieldError::Malformed) }
 }
 
@@ -100,7 +102,17 @@ mod tests {
 
     #[test]
     fn what_is_no_dictionary_is_refused() {
-        for line in ["", ",", "gateway=:aa:,", "gateway", "Gateway=:aa:", "gateway =:aa:", "gateway=", "gateway=\"aa", "gateway=\"a\\"] {
+        for line in [
+            "",
+            ",",
+            "gateway=:aa:,",
+            "gateway",
+            "Gateway=:aa:",
+            "gateway =:aa:",
+            "gateway=",
+            "gateway=\"aa",
+            "gateway=\"a\\",
+        ] {
             check(&[line], Err(FieldError::Malformed));
         }
         check(&[], Err(FieldError::Absent));

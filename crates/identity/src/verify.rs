@@ -15,8 +15,8 @@ use crate::family::{Family, family};
 use crate::keys::UpstreamKey;
 use crate::message::{ALG_AND_TAG, COVERED, Message};
 use crate::names::{
-    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, REQUEST_ID, SESSION_ID, SIGNATURE, SIGNATURE_INPUT, USER_EMAIL,
-    USER_ID, USER_ROLE,
+    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, REQUEST_ID, SESSION_ID, SIGNATURE, SIGNATURE_INPUT,
+    USER_EMAIL, USER_ID, USER_ROLE,
 };
 use crate::signature_fields::{FieldError, gateway_member};
 
@@ -99,7 +99,13 @@ impl Verifier {
     ///
     /// # Errors
     /// When the gateway did not sign exactly this request for this service, just now.
-    pub fn verify(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: i64) -> Result<Caller, Refusal> {
+    pub fn verify(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: i64,
+    ) -> Result<Caller, Refusal> {
         refuse_unexpected(headers)?;
         let message = Message {
             method: method.as_str(),

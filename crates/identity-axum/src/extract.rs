@@ -1,0 +1,61 @@
+//! Who is calling, as arguments of handlers.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+use identity::User;
+
+use crate::rejection::Rejection;
+
+/// The verified caller, anonymous or not. Without the [`crate::verify`] layer: 401 `identity_required`.
+#[derive(Debug, Clone)]
+pub struct Caller(pub(crate) Arc<identity::Caller>);
+
+impl Deref for Caller {
+    type Target = identity::Caller;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
+        Rejection::caller(&parts.extensions)
+    }
+}
+
+/// The authenticated user or client; an anonymous caller gets 401 `unauthenticated`.
+///
+/// `Option<CurrentUser>` is `None` for an anonymous caller, and still refuses what the gateway did not sign.
+#[derive(Debug, Clone)]
+pub struct CurrentUser(pub User);
+
+impl Deref for CurrentUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
+        let caller = Rejection::caller(&parts.extensions)?;
+        caller.user.clone().map(Self).ok_or_else(|| Rejection::unauthenticated(&caller))
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejection> {
+        Ok(Rejection::caller(&parts.extensions)?.user.clone().map(Self))
+    }
+}

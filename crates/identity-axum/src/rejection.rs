@@ -1,0 +1,58 @@
+//! How a request without the right identity is answered.
+
+use axum::body::Body;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{Extensions, StatusCode};
+use axum::response::{IntoResponse, Response};
+use problem::{Problem, codes};
+
+use crate::extract::Caller;
+
+/// A 401 or 403 as `application/problem+json`.
+///
+/// The response also carries the [`Problem`] as an extension, so that an outer layer that knows more about the
+/// request (its id, when the gateway gave none) can render it again.
+#[derive(Debug)]
+pub struct Rejection {
+    problem: Problem,
+    request_id: String,
+}
+
+impl Rejection {
+    /// The request did not come through the gateway. Nothing in it can be believed, not even its id.
+    pub(crate) fn identity_required() -> Self {
+        let detail = "This service answers only requests that come through the gateway.";
+        Self { problem: unauthorized(codes::IDENTITY_REQUIRED, detail), request_id: String::new() }
+    }
+
+    /// The caller is anonymous where somebody is needed.
+    pub(crate) fn unauthenticated(caller: &Caller) -> Self {
+        let problem = unauthorized(codes::UNAUTHENTICATED, "This needs an access token.");
+        Self { problem, request_id: caller.request_id.clone() }
+    }
+
+    /// The caller's role does not suffice.
+    pub(crate) fn forbidden(role: &str, caller: &Caller) -> Self {
+        let detail = format!("This needs the role {role}.");
+        let problem = Problem::new(StatusCode::FORBIDDEN, codes::FORBIDDEN, detail);
+        Self { problem, request_id: caller.request_id.clone() }
+    }
+
+    /// The verified caller of a request, if the `verify` layer has seen it.
+    pub(crate) fn caller(extensions: &Extensions) -> Result<Caller, Self> {
+        extensions.get::<Caller>().cloned().ok_or_else(Self::identity_required)
+    }
+}
+
+fn unauthorized(code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let mut response = self.problem.response(&self.request_id).map(Body::from);
+        response.extensions_mut().insert(self.problem);
+        response
+    }
+}
