@@ -23,11 +23,7 @@ impl SetCookie {
             .map(|part| part.split_once('=').unwrap_or((part, "")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Some(Self {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            attributes,
-        })
+        Some(Self { name: name.to_owned(), value: value.to_owned(), attributes })
     }
 
     /// The attribute's value; an empty text for a flag such as `HttpOnly`.
@@ -42,18 +38,13 @@ impl SetCookie {
     pub fn deletes(&self) -> bool {
         let age = self.attribute("max-age").and_then(|age| age.parse().ok());
         age.map_or_else(
-            || {
-                self.attribute("expires")
-                    .is_some_and(|at| at.contains("1970"))
-            },
+            || self.attribute("expires").is_some_and(|at| at.contains("1970")),
             |age: i64| age <= 0,
         )
     }
 
     fn path(&self) -> &str {
-        self.attribute("path")
-            .filter(|path| path.starts_with('/'))
-            .unwrap_or("/")
+        self.attribute("path").filter(|path| path.starts_with('/')).unwrap_or("/")
     }
 
     /// RFC 6265, 5.1.4.
@@ -76,8 +67,7 @@ impl CookieJar {
         let Some(cookie) = SetCookie::parse(line) else {
             return;
         };
-        self.held
-            .retain(|held| held.name != cookie.name || held.path() != cookie.path());
+        self.held.retain(|held| held.name != cookie.name || held.path() != cookie.path());
         if !cookie.deletes() {
             self.held.push(cookie);
         }
@@ -85,10 +75,7 @@ impl CookieJar {
 
     /// The value of the cookie called `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.held
-            .iter()
-            .find(|held| held.name == name)
-            .map(|held| held.value.as_str())
+        self.held.iter().find(|held| held.name == name).map(|held| held.value.as_str())
     }
 
     /// The `Cookie` header for a request to `path`; `None` when nothing matches.
@@ -111,14 +98,8 @@ mod tests {
     fn a_cookie_goes_to_its_path_and_below_only() {
         let mut jar = CookieJar::default();
         jar.store("refresh_token=abc; Path=/api/auth; HttpOnly; Max-Age=60");
-        assert_eq!(
-            jar.header("/api/auth/refresh").as_deref(),
-            Some("refresh_token=abc")
-        );
-        assert_eq!(
-            jar.header("/api/auth").as_deref(),
-            Some("refresh_token=abc")
-        );
+        assert_eq!(jar.header("/api/auth/refresh").as_deref(), Some("refresh_token=abc"));
+        assert_eq!(jar.header("/api/auth").as_deref(), Some("refresh_token=abc"));
         assert_eq!(jar.header("/api/authx"), None);
         assert_eq!(jar.header("/api/orders"), None);
     }

@@ -34,14 +34,8 @@ impl TestDatabase {
     ///
     /// `migrate` gets the URL of an empty database and runs once per set of migrations and server;
     /// later calls, also from other test processes, clone what it left.
-    pub async fn create(
-        folder: &str,
-        migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
-    ) -> Self {
-        let template = format!(
-            "template_{folder}_{:016x}",
-            fingerprint(&migrations(folder))
-        );
+    pub async fn create(folder: &str, migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>) -> Self {
+        let template = format!("template_{folder}_{:016x}", fingerprint(&migrations(folder)));
         let admin = connect(&server_url()).await;
         if !is_template(&admin, &template).await {
             make_template(&admin, &template, migrate).await;
@@ -57,15 +51,8 @@ impl TestDatabase {
 
     async fn clone_of(admin: &Client, template: &str) -> Self {
         let name = unique_name();
-        execute(
-            admin,
-            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
-        )
-        .await;
-        Self {
-            url: with_database(&server_url(), &name),
-            name,
-        }
+        execute(admin, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        Self { url: with_database(&server_url(), &name), name }
     }
 
     /// The URL to give to whatever is tested.
@@ -91,13 +78,11 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let dropping = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime")
-                .block_on(async {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(
+                async {
                     execute(&connect(&server_url()).await, &statement).await;
-                });
+                },
+            );
         });
         // A server that a test has stopped on purpose is no failure; its databases go with it.
         drop(dropping.join());
@@ -113,48 +98,30 @@ async fn connect(url: &str) -> Client {
 }
 
 async fn execute(client: &Client, statement: &str) {
-    client
-        .batch_execute(statement)
-        .await
-        .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
 }
 
 /// Only a finished template carries the mark, so a half-made one is never cloned.
 async fn is_template(admin: &Client, name: &str) -> bool {
     admin
-        .query_opt(
-            "SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate",
-            &[&name],
-        )
+        .query_opt("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", &[&name])
         .await
         .expect("the list of databases")
         .is_some()
 }
 
-async fn make_template(
-    admin: &Client,
-    name: &str,
-    migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
-) {
+async fn make_template(admin: &Client, name: &str, migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>) {
     // Held by the connection: tests of other processes wait here and then find the template.
     let lock = format!("SELECT pg_advisory_lock(hashtext('{name}'))");
     execute(admin, &lock).await;
     if !is_template(admin, name).await {
-        execute(
-            admin,
-            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        )
-        .await;
+        execute(admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         execute(admin, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
         migrate(&with_database(&server_url(), name))
             .await
             .unwrap_or_else(|error| panic!("migrating {name}: {error:?}"));
         wait_until_unused(admin, name).await;
-        execute(
-            admin,
-            &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true"),
-        )
-        .await;
+        execute(admin, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true")).await;
     }
     let unlock = format!("SELECT pg_advisory_unlock(hashtext('{name}'))");
     execute(admin, &unlock).await;
@@ -164,10 +131,7 @@ async fn make_template(
 async fn wait_until_unused(admin: &Client, name: &str) {
     eventually("the migrations' connection is closed", async || {
         let row = admin
-            .query_one(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = $1",
-                &[&name],
-            )
+            .query_one("SELECT count(*) FROM pg_stat_activity WHERE datname = $1", &[&name])
             .await
             .expect("the list of connections");
         (row.get::<_, i64>(0) == 0).then_some(())
@@ -177,21 +141,15 @@ async fn wait_until_unused(admin: &Client, name: &str) {
 
 fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     let count = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("test_{}_{count}_{}", std::process::id(), now.as_micros())
 }
 
 fn with_database(url: &str, name: &str) -> String {
-    let (address, query) = url
-        .split_once('?')
-        .map_or((url, String::new()), |(a, q)| (a, format!("?{q}")));
+    let (address, query) = url.split_once('?').map_or((url, String::new()), |(a, q)| (a, format!("?{q}")));
     let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address[authority..]
-        .find('/')
-        .map_or(address.len(), |at| authority + at);
+    let end = address[authority..].find('/').map_or(address.len(), |at| authority + at);
     format!("{}/{name}{query}", &address[..end])
 }
 
@@ -218,9 +176,7 @@ fn hash_folder(folder: &Path, hasher: &mut DefaultHasher) {
         if path.is_dir() {
             hash_folder(&path, hasher);
         } else {
-            std::fs::read(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-                .hash(hasher);
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).hash(hasher);
         }
     }
 }
@@ -234,10 +190,7 @@ mod tests {
         let check = |url, expected| assert_eq!(with_database(url, "new"), expected);
         check("postgres://u:p@h:1/old", "postgres://u:p@h:1/new");
         check("postgres://u@h", "postgres://u@h/new");
-        check(
-            "postgres://h/old?sslmode=disable",
-            "postgres://h/new?sslmode=disable",
-        );
+        check("postgres://h/old?sslmode=disable", "postgres://h/new?sslmode=disable");
     }
 
     #[tokio::test]
@@ -246,18 +199,9 @@ mod tests {
         let name = database.name().to_owned();
         let admin = connect(&server_url()).await;
         let exists = async || {
-            admin
-                .query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])
-                .await
-                .unwrap()
-                .is_some()
+            admin.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await.unwrap().is_some()
         };
-        database
-            .client()
-            .await
-            .batch_execute("CREATE TABLE t ()")
-            .await
-            .unwrap();
+        database.client().await.batch_execute("CREATE TABLE t ()").await.unwrap();
         assert!(exists().await);
         drop(database);
         assert!(!exists().await);

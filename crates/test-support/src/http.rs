@@ -44,13 +44,7 @@ impl HttpClient {
 
     /// A client around a `reqwest` client of the caller's, for TLS and timeouts of its own.
     pub fn with(base: impl Into<String>, client: reqwest::Client) -> Self {
-        Self {
-            base: base.into(),
-            client,
-            origin: None,
-            bearer: Mutex::default(),
-            jar: Mutex::default(),
-        }
+        Self { base: base.into(), client, origin: None, bearer: Mutex::default(), jar: Mutex::default() }
     }
 
     /// Sends `Origin` with every request, as a page of that origin would.
@@ -136,8 +130,7 @@ impl HttpClient {
 
     /// `PATCH path` with a JSON body.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).json(body))
-            .await
+        self.send(self.request(Method::PATCH, path).json(body)).await
     }
 }
 
@@ -156,10 +149,7 @@ impl Answer {
     /// The problem's `code`; fails the test when the body is no problem.
     pub fn code(&self) -> String {
         let body = self.json();
-        body["code"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{} without a code: {body}", self.status))
-            .to_owned()
+        body["code"].as_str().unwrap_or_else(|| panic!("{} without a code: {body}", self.status)).to_owned()
     }
 
     /// A header's text.

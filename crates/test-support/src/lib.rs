@@ -3,10 +3,7 @@
 //! It knows no service of ours by type. Everything here panics with a sentence instead of
 //! returning an error, because a preparation that fails *is* the test's failure.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test's preparation fails the test, and says why"
-)]
+#![expect(clippy::expect_used, reason = "a test's preparation fails the test, and says why")]
 
 mod cookies;
 mod database;

@@ -16,10 +16,7 @@ const SHOWN: usize = 200;
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the running test");
     // target/<profile>/deps/<test>-<hash>
-    let profile = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("a test inside a target directory");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("a test inside a target directory");
     let path = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.exists(),
@@ -60,11 +57,7 @@ impl TestProcess {
         let lines = Arc::new(Mutex::new(Vec::new()));
         keep_lines(child.stdout.take().expect("a pipe"), Arc::clone(&lines));
         keep_lines(child.stderr.take().expect("a pipe"), Arc::clone(&lines));
-        Self {
-            name: name.to_owned(),
-            child,
-            lines,
-        }
+        Self { name: name.to_owned(), child, lines }
     }
 
     /// The process's id.
@@ -124,10 +117,7 @@ impl TestProcess {
 }
 
 impl Drop for TestProcess {
-    #[expect(
-        clippy::print_stderr,
-        reason = "the failed test's output is its report"
-    )]
+    #[expect(clippy::print_stderr, reason = "the failed test's output is its report")]
     fn drop(&mut self) {
         // Both fail only when it has ended already.
         drop(self.child.kill());
@@ -165,10 +155,7 @@ mod tests {
     #[tokio::test]
     async fn output_is_kept_and_sigterm_ends_it() {
         let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            "trap 'echo bye; exit 3' TERM; echo hello; while :; do sleep 0.02; done",
-        ]);
+        command.args(["-c", "trap 'echo bye; exit 3' TERM; echo hello; while :; do sleep 0.02; done"]);
         let mut process = TestProcess::spawn("sh", command);
         assert_eq!(process.line_with("hello").await, "hello");
         assert!(process.is_running());

@@ -26,10 +26,7 @@ pub async fn eventually_within<T>(
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(
-            Instant::now() < end,
-            "gave up waiting until {what} ({deadline:?})"
-        );
+        assert!(Instant::now() < end, "gave up waiting until {what} ({deadline:?})");
         tokio::time::sleep(POLL).await;
     }
 }
