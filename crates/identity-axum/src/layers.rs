@@ -37,8 +37,12 @@ async fn admit(verifier: Arc<Verifier>, mut request: Request, next: Next) -> Res
     let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
     match verifier.verify(request.method(), uri, request.headers(), now()) {
         Ok(caller) => {
-            request.extensions_mut().insert(Caller(Arc::new(caller)));
-            next.run(request).await
+            let caller = Caller(Arc::new(caller));
+            request.extensions_mut().insert(caller.clone());
+            let mut response = next.run(request).await;
+            // For the layers outside: whoever logs the request needs its id.
+            response.extensions_mut().insert(caller);
+            response
         }
         Err(refusal) => {
             tracing::warn!(

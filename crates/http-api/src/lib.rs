@@ -1,0 +1,19 @@
+//! The house rules that both of our axum services keep at their HTTP boundary: bodies, errors, deadlines,
+//! metrics, graceful stop.
+//!
+//! Knows axum. Knows no route, no table and no rule of either service.
+
+mod failure;
+mod json;
+mod metrics;
+mod observe;
+mod serve;
+
+pub use failure::Failure;
+pub use json::Json;
+pub use metrics::HttpMetrics;
+pub use observe::{DEADLINE, finish};
+pub use serve::serve;
+
+/// The largest body that a service reads.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -1,0 +1,126 @@
+//! The outermost layers of a service, put on by [`finish`].
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use identity_axum::Caller;
+use problem::{Problem, codes};
+use tracing::{debug, error};
+use uuid::Uuid;
+
+use crate::failure::{Failure, unavailable};
+use crate::{HttpMetrics, MAX_BODY_BYTES};
+
+/// No request takes longer; what is unfinished then is dropped and answered with 503.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Completes a router: 404 and 405 as problems, the body limit, the deadline, a caught panic, metrics, and one
+/// log line a request under the id that the client also gets.
+pub fn finish(router: Router, metrics: HttpMetrics) -> Router {
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(metrics, observe))
+}
+
+async fn not_found() -> Failure {
+    Problem::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "There is nothing at this path.").into()
+}
+
+async fn method_not_allowed() -> Failure {
+    let detail = "This path does not answer that method; Allow names those that it does.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED, detail).into()
+}
+
+async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let response = run(request, next).await;
+    let request_id = request_id(&response);
+    let response = render(response, &request_id, &method, route);
+    let elapsed = started.elapsed();
+    metrics.record(&method, route, response.status(), elapsed);
+    let (status, micros) =
+        (response.status().as_u16(), u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+    debug!(%request_id, %method, route, status, micros, "request");
+    response
+}
+
+async fn run(request: Request, next: Next) -> Response {
+    let guarded = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(DEADLINE, guarded).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Failure::internal(Panicked).into_response(),
+        Err(_) => Failure::from(unavailable()).into_response(),
+    }
+}
+
+/// The gateway's id when the call came through it; one of our own otherwise.
+fn request_id(response: &Response) -> String {
+    match response.extensions().get::<Caller>() {
+        Some(caller) => caller.request_id.clone(),
+        None => Uuid::now_v7().to_string(),
+    }
+}
+
+fn render(mut response: Response, request_id: &str, method: &Method, route: &str) -> Response {
+    if let Some(failure) = failure(&mut response) {
+        log(&failure, request_id, method, route);
+        let (mut parts, body) = failure.problem.response(request_id).into_parts();
+        // `Allow` of a 405 was put on by the router, not by the problem.
+        for (name, value) in response.headers() {
+            if !parts.headers.contains_key(name) && name != http::header::CONTENT_LENGTH {
+                parts.headers.append(name, value.clone());
+            }
+        }
+        response = Response::from_parts(parts, Body::from(body));
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// What a handler returned, or a rejection of `identity-axum`, which could not know the request id.
+fn failure(response: &mut Response) -> Option<Failure> {
+    let extensions = response.extensions_mut();
+    extensions.remove::<Failure>().or_else(|| extensions.remove::<Problem>().map(Failure::from))
+}
+
+fn log(failure: &Failure, request_id: &str, method: &Method, route: &str) {
+    if !failure.status().is_server_error() {
+        return;
+    }
+    let mut chain = Vec::new();
+    let mut cause = failure.source.as_deref().map(|source| source as &dyn std::error::Error);
+    while let Some(error) = cause {
+        chain.push(error.to_string());
+        cause = error.source();
+    }
+    let (status, cause) = (failure.status().as_u16(), chain.join(": "));
+    error!(request_id, %method, route, status, cause, "request failed");
+}
+
+#[derive(Debug)]
+struct Panicked;
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the handler panicked; the panic's own message precedes this line")
+    }
+}
+
+impl std::error::Error for Panicked {}
