@@ -113,7 +113,7 @@ fn another_partys_library_agrees() {
 }
 
 fn ask_python(requests: &[Request]) -> Vec<String> {
-    let mut python = Command::new(python())
+    let mut python = Command::new(test_support::python_with("identity", &["http-message-signatures==3.0.0"]))
         .arg(folder().join("verify.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -127,24 +127,4 @@ fn ask_python(requests: &[Request]) -> Vec<String> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
-}
-
-/// The interpreter of the virtual environment, made when it is not there or not complete.
-fn python() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("identity-interop");
-    let python = environment.join("bin/python");
-    let complete = environment.join("complete");
-    let requirements = std::fs::read_to_string(folder().join("requirements.txt")).unwrap();
-    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&requirements) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        run(Command::new(&python).args(install).arg(folder().join("requirements.txt")));
-        std::fs::write(complete, requirements).unwrap();
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?}: {status}");
 }

@@ -22,3 +22,11 @@ pub use install::provide;
 pub use psql::Psql;
 pub use running::Running;
 pub use temporary::TemporaryCluster;
+
+/// Gives a file or folder to the user that servers run as: a TLS key, which PostgreSQL reads only from its owner.
+///
+/// # Errors
+/// Root has no other user to run servers as, or the file's owner cannot be changed.
+pub fn give_to_server(path: &std::path::Path) -> Result<()> {
+    account::Account::choose()?.own(path)
+}

@@ -10,6 +10,7 @@ mod database;
 mod http;
 mod ports;
 mod process;
+mod python;
 mod wait;
 
 pub use cookies::{CookieJar, SetCookie};
@@ -17,6 +18,7 @@ pub use database::{TestDatabase, server_url};
 pub use http::{Answer, HttpClient};
 pub use ports::free_port;
 pub use process::{TestProcess, binary};
+pub use python::python_with;
 pub use reqwest;
 pub use tokio_postgres;
 pub use wait::{eventually, eventually_within};

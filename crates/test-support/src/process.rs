@@ -14,16 +14,19 @@ const SHOWN: usize = 200;
 
 /// The binary called `name` that the same build left beside the running test.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of the running test");
-    // target/<profile>/deps/<test>-<hash>
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("a test inside a target directory");
-    let path = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let path = binary_folder().join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.exists(),
         "{} is missing: `cargo build --workspace --bins` makes it, `cargo xtask test` does so by itself",
         path.display()
     );
     path
+}
+
+/// `target/<profile>`: the running test is `target/<profile>/deps/<test>-<hash>`.
+pub(crate) fn binary_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the running test");
+    test.parent().and_then(|deps| deps.parent()).expect("a test inside a target directory").to_owned()
 }
 
 /// A running process; killed when the value is dropped.
