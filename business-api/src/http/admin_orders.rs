@@ -1,0 +1,39 @@
+//! `/api/admin/orders`: everybody's orders, for the role ADMIN (see `routes`).
+
+use axum::extract::State;
+use http_api::Json;
+use serde::Deserialize;
+
+use crate::db::Orders;
+use crate::error::Error;
+use crate::http::order_body::OrderBody;
+use crate::http::page::{Page, PageBody};
+use crate::http::{find_visible, now};
+use crate::orders::advance::advance;
+use crate::orders::{OrderId, Status, Viewer};
+
+/// The body of `PATCH`. A misspelt field must not pass for a change that was made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusBody {
+    status: Status,
+}
+
+/// `GET /api/admin/orders`
+pub async fn list_all_orders(State(orders): State<Orders>, page: Page) -> Result<Json<PageBody>, Error> {
+    let found = orders.page_of_all(page.after, page.fetch()).await?;
+    Ok(Json(page.body(found)))
+}
+
+/// `PATCH /api/admin/orders/{id}`
+pub async fn set_order_status(
+    State(orders): State<Orders>,
+    id: OrderId,
+    Json(body): Json<StatusBody>,
+) -> Result<Json<OrderBody>, Error> {
+    let order = find_visible(&orders, id, &Viewer::Administrator).await?;
+    let before = order.status;
+    let moved = advance(order, body.status, now())?;
+    orders.save_status(&moved, before).await?.then_some(()).ok_or(Error::ChangedMeanwhile)?;
+    Ok(Json(moved.into()))
+}

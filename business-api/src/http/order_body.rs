@@ -1,0 +1,79 @@
+//! Orders as JSON.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::orders::place::{Draft, DraftItem};
+use crate::orders::{Item, Order, Status};
+
+/// An order in an answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderBody {
+    id: Uuid,
+    customer_id: String,
+    status: Status,
+    currency: &'static str,
+    items: Vec<ItemBody>,
+    total_minor: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemBody {
+    sku: String,
+    quantity: i32,
+    unit_price_minor: i64,
+}
+
+impl From<Order> for OrderBody {
+    fn from(order: Order) -> Self {
+        Self {
+            id: order.id.0,
+            customer_id: order.customer.0,
+            status: order.status,
+            currency: order.currency.as_str(),
+            items: order.items.into_iter().map(ItemBody::from).collect(),
+            total_minor: order.total_minor,
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+        }
+    }
+}
+
+impl From<Item> for ItemBody {
+    fn from(item: Item) -> Self {
+        Self { sku: item.sku, quantity: item.quantity, unit_price_minor: item.unit_price_minor }
+    }
+}
+
+/// The body of `POST /api/orders`.
+#[derive(Debug, Deserialize)]
+pub struct DraftBody {
+    currency: String,
+    items: Vec<DraftItemBody>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DraftItemBody {
+    sku: String,
+    quantity: i64,
+    unit_price_minor: i64,
+}
+
+impl From<DraftBody> for Draft {
+    fn from(body: DraftBody) -> Self {
+        let items = body.items.into_iter().map(|item| DraftItem {
+            sku: item.sku,
+            quantity: item.quantity,
+            unit_price_minor: item.unit_price_minor,
+        });
+        Self { currency: body.currency, items: items.collect() }
+    }
+}

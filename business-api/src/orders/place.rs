@@ -1,0 +1,131 @@
+//! Placing an order. The client names the prices, because there is no catalogue here.
+
+use time::OffsetDateTime;
+
+use crate::orders::{Currency, CustomerId, Item, Order, OrderId, Status};
+
+const MAX_ITEMS: usize = 100;
+const MAX_SKU_CHARACTERS: usize = 64;
+const MAX_QUANTITY: i32 = 10_000;
+const MAX_UNIT_PRICE_MINOR: i64 = 1_000_000_000;
+
+// The greatest total is 10^15: it fits, and JSON numbers keep it exact (2^53), so sums below need no checks.
+const _: () = assert!(MAX_ITEMS as i64 * MAX_QUANTITY as i64 * MAX_UNIT_PRICE_MINOR < 1 << 53);
+
+/// What a client asks for, before it is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// A currency code.
+    pub currency: String,
+    /// What to order.
+    pub items: Vec<DraftItem>,
+}
+
+/// A line of a [`Draft`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftItem {
+    /// The article.
+    pub sku: String,
+    /// How many.
+    pub quantity: i64,
+    /// What one costs, in the currency's minor unit.
+    pub unit_price_minor: i64,
+}
+
+/// What may be ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// What the amounts are in.
+    pub currency: Currency,
+    /// What to order; never empty.
+    pub items: Vec<Item>,
+}
+
+/// A field that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidField {
+    /// Its path in the body, such as `items[0].quantity`.
+    pub field: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// What a new order must keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// The currency.
+    #[error("must be an ISO 4217 code in capitals, such as EUR")]
+    Currency,
+    /// The number of items.
+    #[error("must have 1 to {MAX_ITEMS} items")]
+    ItemCount,
+    /// The article.
+    #[error("must have 1 to {MAX_SKU_CHARACTERS} visible characters and no spaces")]
+    Sku,
+    /// How many.
+    #[error("must be from 1 to {MAX_QUANTITY}")]
+    Quantity,
+    /// The price.
+    #[error("must be from 0 to {MAX_UNIT_PRICE_MINOR}")]
+    UnitPrice,
+}
+
+/// Checks a draft.
+///
+/// # Errors
+/// Every field that breaks a rule.
+pub fn check(draft: Draft) -> Result<Placement, Vec<InvalidField>> {
+    let mut invalid = Vec::new();
+    let mut refuse = |field: String, rule| invalid.push(InvalidField { field, rule });
+    let currency = Currency::parse(&draft.currency);
+    if currency.is_none() {
+        refuse("currency".to_owned(), Rule::Currency);
+    }
+    if !(1..=MAX_ITEMS).contains(&draft.items.len()) {
+        refuse("items".to_owned(), Rule::ItemCount);
+    }
+    let mut items = Vec::with_capacity(draft.items.len());
+    for (at, item) in draft.items.into_iter().enumerate() {
+        items.extend(check_item(item, |name, rule| refuse(format!("items[{at}].{name}"), rule)));
+    }
+    match currency {
+        Some(currency) if invalid.is_empty() => Ok(Placement { currency, items }),
+        _ => Err(invalid),
+    }
+}
+
+fn check_item(item: DraftItem, mut refuse: impl FnMut(&str, Rule)) -> Option<Item> {
+    if !is_sku(&item.sku) {
+        refuse("sku", Rule::Sku);
+    }
+    let quantity = i32::try_from(item.quantity).ok().filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
+    if quantity.is_none() {
+        refuse("quantity", Rule::Quantity);
+    }
+    if !(0..=MAX_UNIT_PRICE_MINOR).contains(&item.unit_price_minor) {
+        refuse("unitPriceMinor", Rule::UnitPrice);
+    }
+    Some(Item { sku: item.sku, quantity: quantity?, unit_price_minor: item.unit_price_minor })
+}
+
+fn is_sku(sku: &str) -> bool {
+    let visible = |character: char| !character.is_control() && !character.is_whitespace();
+    (1..=MAX_SKU_CHARACTERS).contains(&sku.chars().count()) && sku.chars().all(visible)
+}
+
+/// The new order.
+#[must_use]
+pub fn place(id: OrderId, customer: CustomerId, placement: Placement, now: OffsetDateTime) -> Order {
+    let Placement { currency, items } = placement;
+    let total_minor = items.iter().map(|item| i64::from(item.quantity) * item.unit_price_minor).sum();
+    Order {
+        id,
+        customer,
+        status: Status::Pending,
+        currency,
+        items,
+        total_minor,
+        created_at: now,
+        updated_at: now,
+    }
+}
