@@ -45,13 +45,13 @@ impl Cluster {
         }
         let folder = place::for_account(wanted, account);
         let binaries = match made_by(&folder) {
-            None => installed.first(),
-            Some(version) => installed.iter().find(|binaries| binaries.version() == version),
+            None => installed.first().ok_or(Error::NotInstalled)?,
+            Some(made_by) => installed
+                .iter()
+                .find(|binaries| binaries.version() == made_by)
+                .ok_or_else(|| Error::OtherVersion { folder: folder.clone(), made_by })?,
         };
-        let binaries = binaries.cloned().ok_or_else(|| Error::OtherVersion {
-            made_by: made_by(&folder).unwrap_or_default(),
-            folder: folder.clone(),
-        })?;
+        let binaries = binaries.clone();
         Ok(Self { binaries, account, folder })
     }
 

@@ -9,18 +9,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A failure, with what a person can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No server programs, and none could be installed.
-    #[error("PostgreSQL's server programs were not found. Install them: {how}")]
-    NotInstalled {
-        /// The one line to run.
-        how: &'static str,
-    },
-    /// The package manager failed; it has written why.
-    #[error("installing PostgreSQL failed ({status}); its own lines above say why")]
-    Install {
-        /// How the package manager ended.
-        status: std::process::ExitStatus,
-    },
+    /// There are no server programs to run a cluster with.
+    #[error("PostgreSQL's server programs are not installed")]
+    NotInstalled,
     /// The folder belongs to a version that is not on this machine any more.
     #[error(
         "{} was made by PostgreSQL {made_by}, whose programs are not here any more; \

@@ -77,6 +77,11 @@ impl Running {
         self.port
     }
 
+    /// The client that belongs to it.
+    pub const fn psql(&self) -> &Psql {
+        &self.psql
+    }
+
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()

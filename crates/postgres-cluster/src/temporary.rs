@@ -47,6 +47,11 @@ impl TemporaryCluster {
         Ok(())
     }
 
+    /// The server's major version.
+    pub const fn version(&self) -> u32 {
+        self.cluster.binaries().version()
+    }
+
     /// Where its files are.
     pub fn folder(&self) -> &Path {
         self.cluster.folder()

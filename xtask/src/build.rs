@@ -1,0 +1,47 @@
+//! Building the three processes, with cargo's own progress on the terminal.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{interrupt, workspace};
+
+/// The processes, by package and binary name.
+pub(crate) const PROCESSES: [&str; 3] = ["auth-service", "business-api", "gateway"];
+
+/// Builds what a person runs, and gives back the folder with the binaries.
+pub(crate) fn for_use(release: bool) -> Result<PathBuf> {
+    let mut command = workspace::cargo();
+    command.arg("build");
+    for package in PROCESSES {
+        command.args(["--package", package]);
+    }
+    if release {
+        command.arg("--release");
+    }
+    run(command)?;
+    Ok(workspace::target()?.join(if release { "release" } else { "debug" }))
+}
+
+/// Builds everything that tests need in one go: the tests, and beside them the binaries that system
+/// tests start. Integration tests make cargo build their package's binaries, so nothing is built twice.
+pub(crate) fn for_tests() -> Result<PathBuf> {
+    let mut command = workspace::cargo();
+    command.args(["test", "--workspace", "--no-run"]);
+    run(command)?;
+    let folder = workspace::target()?.join("debug");
+    for name in PROCESSES {
+        ensure!(folder.join(name).exists(), "cargo did not build {name}; has it lost its integration tests?");
+    }
+    Ok(folder)
+}
+
+/// Runs a command that talks to the terminal itself.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("running {name}"))?;
+    interrupt::check()?;
+    ensure!(status.success(), "{name} failed ({status})");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The whole of Portcullis on one machine: its database, its settings, its processes.
+//!
+//! `up` keeps one for a person, `e2e` starts one and throws it away.
+
+pub(crate) mod accounts;
+pub(crate) mod database;
+pub(crate) mod environment;
+pub(crate) mod ports;
+mod proc_net;
+pub(crate) mod processes;
+pub(crate) mod secrets;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::http::Request;
+use crate::interrupt;
+use environment::Environment;
+use ports::Ports;
+use processes::Processes;
+
+/// bcrypt at start-up and a cold disk included; a healthy start takes well under a second.
+const READY: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Starts the three processes and waits until each says that it is ready.
+pub(crate) fn start(binaries: &Path, environment: &Environment) -> Result<Processes> {
+    let mut processes = Processes::new();
+    for process in environment.processes(binaries) {
+        processes.start(&process)?;
+    }
+    wait_until_ready(&mut processes, &environment.ports)?;
+    Ok(processes)
+}
+
+fn wait_until_ready(processes: &mut Processes, ports: &Ports) -> Result<()> {
+    let end = Instant::now() + READY;
+    for (name, port) in ports.private() {
+        while !is_ready(port) {
+            interrupt::check()?;
+            processes.check()?;
+            if Instant::now() > end {
+                bail!(
+                    "{name} did not become ready within {READY:?}; its private port {port} says why at /readyz"
+                );
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+    Ok(())
+}
+
+fn is_ready(port: u16) -> bool {
+    Request::new(port, "GET", "/readyz").send().is_ok_and(|answer| answer.status == 200)
+}
+
+/// One setting of a process: its name and its value.
+pub(crate) type Setting = (String, String);
