@@ -1,0 +1,3 @@
+DROP TRIGGER first_admin_closes_bootstrap ON users;
+DROP FUNCTION close_bootstrap;
+DROP TABLE bootstrap;
