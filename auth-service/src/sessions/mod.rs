@@ -1,0 +1,12 @@
+//! Sessions: what a login leaves behind, how it goes on, and how it ends.
+//!
+//! Rules only: a pure function of the session's row, the token presented and the time. Nothing here knows HTTP or SQL;
+//! `db::sessions` says the same rules in one statement and is property-tested against them.
+
+pub mod policy;
+pub mod refresh;
+pub mod session;
+
+pub use policy::SessionPolicy;
+pub use refresh::{Continued, Decision, Ending, Refusal, Step, decide};
+pub use session::{Amr, Delivery, Device, NewSession, Session, SessionId, SessionRow};

@@ -1,0 +1,26 @@
+//! How long sessions live: the three durations that every decision about one takes.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+/// How long a session may be idle, how long it may live at all, and how often it rotates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionPolicy {
+    /// `JWT_REFRESH_TTL`: a session that did not rotate for this long is over.
+    pub idle: Duration,
+    /// `SESSION_MAX_TTL`: a session this old is over, however busy. It is fixed in the row at login.
+    pub absolute: Duration,
+    /// `REFRESH_GRACE`: a session rotates at most once in this time, and its previous token is good for this long.
+    pub grace: Duration,
+}
+
+impl SessionPolicy {
+    /// When a refresh token that was last rotated at `rotated_at` stops working, unless it is used before.
+    ///
+    /// This is what the cookie's `Max-Age` is computed from.
+    #[must_use]
+    pub fn token_expires_at(&self, rotated_at: OffsetDateTime, absolute: OffsetDateTime) -> OffsetDateTime {
+        absolute.min(rotated_at + self.idle)
+    }
+}
