@@ -1,0 +1,76 @@
+//! `audit_events`: who did what, from where. Most rows are written by the statement whose effect they record.
+
+use database::{Database, Error};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::schema::audit_events;
+use crate::accounts::UserId;
+use crate::sessions::{Device, SessionId};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A session was opened.
+    Login,
+    /// A login was refused.
+    LoginRefused,
+    /// A session was ended by its owner.
+    Logout,
+    /// A session was ended because one of its old tokens was used.
+    RefreshTokenReused,
+    /// An account was made.
+    AccountCreated,
+}
+
+impl Kind {
+    /// The kind as the table spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::LoginRefused => "login_refused",
+            Self::Logout => "logout",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::AccountCreated => "account_created",
+        }
+    }
+}
+
+/// Something that happened and that no other statement records.
+#[derive(Debug, Clone)]
+pub struct Event<'a> {
+    /// What.
+    pub kind: Kind,
+    /// To or by whom, if that is known.
+    pub user: Option<UserId>,
+    /// In which session, if in one.
+    pub session: Option<SessionId>,
+    /// From where.
+    pub device: &'a Device,
+    /// What else is worth knowing: an object. Never a secret.
+    pub detail: Value,
+}
+
+/// Records an event.
+///
+/// # Errors
+/// [`Error`] when the database is away or fails.
+pub async fn record(db: &Database, event: &Event<'_>) -> Result<(), Error> {
+    let values = (
+        audit_events::id.eq(Uuid::now_v7()),
+        audit_events::kind.eq(event.kind.as_str()),
+        audit_events::user_id.eq(event.user.map(|user| user.0)),
+        audit_events::session_id.eq(event.session.map(|session| session.0)),
+        audit_events::address.eq(event.device.address_text()),
+        audit_events::user_agent.eq(event.device.user_agent.as_deref()),
+        audit_events::detail.eq(&event.detail),
+    );
+    db.run(async |connection| {
+        diesel::insert_into(audit_events::table).values(values).execute(connection).await
+    })
+    .await
+    .map(|_rows| ())
+}

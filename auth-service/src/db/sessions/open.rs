@@ -1,0 +1,73 @@
+//! The second statement of a login: the session and its audit row, if the account is still the one that was verified.
+
+use database::{Database, Error};
+use diesel::data_types::PgInterval;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::sql_types::{Array, Bytea, Int4, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::db::statement::{interval, prepared, push_given};
+use crate::sessions::{NewSession, Session, SessionPolicy};
+use crate::tokens::refresh_token::NonceHash;
+
+const OPEN: &str = include_str!("open.sql");
+
+struct Open<'a> {
+    new: &'a NewSession,
+    nonce_hash: NonceHash,
+    address: Option<String>,
+    absolute: PgInterval,
+    audit_id: Uuid,
+}
+
+prepared!(Open selects (Timestamptz, Timestamptz));
+
+impl QueryFragment<Pg> for Open<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        push_given!(out,
+            "session_id": SqlUuid = &self.new.id.0,
+            "user_id": SqlUuid = &self.new.user.0,
+            "epoch": Int4 = &self.new.epoch,
+            "password_hash": Text = self.new.password_hash.expose(),
+            "nonce_hash": Bytea = &self.nonce_hash.0,
+            "delivery": Text = self.new.delivery.as_str(),
+            "amr": Array<Text> = &self.new.amr,
+            "address": Nullable<Text> = &self.address,
+            "user_agent": Nullable<Text> = &self.new.device.user_agent,
+            "absolute": Interval = &self.absolute,
+            "audit_id": SqlUuid = &self.audit_id,
+        );
+        out.push_sql(OPEN);
+        Ok(())
+    }
+}
+
+/// Opens a session. `None`: the account's hash, epoch or status changed since its password was verified.
+///
+/// # Errors
+/// [`Error`] when the database is away or fails.
+pub async fn open(db: &Database, new: &NewSession, policy: &SessionPolicy) -> Result<Option<Session>, Error> {
+    let statement = Open {
+        new,
+        nonce_hash: new.nonce.hash(),
+        address: new.device.address_text(),
+        absolute: interval(policy.absolute),
+        audit_id: Uuid::now_v7(),
+    };
+    let opened: Option<(OffsetDateTime, OffsetDateTime)> =
+        db.run(async |connection| statement.get_result(connection).await.optional()).await?;
+    Ok(opened.map(|(created_at, expires_at)| Session {
+        id: new.id,
+        generation: 0,
+        epoch: new.epoch,
+        delivery: new.delivery,
+        amr: new.amr.clone(),
+        created_at,
+        rotated_at: created_at,
+        expires_at,
+    }))
+}

@@ -1,0 +1,23 @@
+-- Follows `WITH given (session_id, user_id, epoch, password_hash, nonce_hash, delivery, amr, address, user_agent, absolute,
+-- audit_id) AS (…)`.
+
+, opened AS (
+    INSERT INTO sessions (id, user_id, created_at, expires_at, rotated_at, epoch, nonce_hash, delivery, amr, address,
+                          user_agent)
+    SELECT given.session_id, users.id, now(), now() + given.absolute, now(), users.epoch, given.nonce_hash,
+           given.delivery, given.amr, given.address, given.user_agent
+    FROM given JOIN users ON users.id = given.user_id
+    -- As they were when the password was verified: a login that overlaps a change opens nothing.
+    WHERE users.password_hash = given.password_hash
+      AND users.epoch = given.epoch
+      AND users.status = 'active'
+    RETURNING id, user_id, created_at, expires_at
+
+), audited AS (
+    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, detail)
+    SELECT given.audit_id, 'login', opened.user_id, opened.id, given.address, given.user_agent,
+           jsonb_build_object('amr', given.amr, 'delivery', given.delivery)
+    FROM given, opened
+)
+
+SELECT created_at, expires_at FROM opened

@@ -1,0 +1,3 @@
+//! What the service does on its own, between requests. Jobs stand beside handlers: they use the rules and the tables.
+
+pub mod signing_keys;
