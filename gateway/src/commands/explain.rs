@@ -1,0 +1,151 @@
+//! `gateway explain METHOD URL [--role R]`: which route takes a request, who may use it, and what becomes of it.
+//!
+//! It runs the stages themselves, so it cannot disagree with them.
+
+use std::fmt::Write as _;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::{Method, Request, Uri};
+
+use super::check::access;
+use crate::config::{Access, Config, Route};
+use crate::error::Rejection;
+use crate::pipeline::canonical;
+use crate::pipeline::match_route::Routes;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The request's method.
+    pub method: String,
+    /// A URL, or a path alone.
+    pub url: String,
+    /// The role of the caller to imagine; none means an anonymous one.
+    pub role: Option<String>,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// The method is no HTTP method.
+    #[error("{0:?} is no HTTP method")]
+    Method(String),
+    /// The URL is neither a URL nor a path.
+    #[error("{0:?} is neither an http:// or https:// URL nor a path")]
+    Url(String),
+}
+
+/// Explains what the gateway would do.
+///
+/// # Errors
+/// When the question makes no request.
+pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainError> {
+    let parts = request(question, config)?;
+    let routes = Routes::new(config.routes.iter().cloned());
+    let mut text = String::new();
+    let verdict = match matched(&parts, config, &routes) {
+        Ok(route) => {
+            describe(route, config, &mut text);
+            verdict(&route.access, question.role.as_deref())
+        }
+        Err(rejection) => refused(&rejection),
+    };
+    text.push_str(&verdict);
+    text.push('\n');
+    Ok(text)
+}
+
+fn matched<'t>(parts: &Parts, config: &Config, routes: &'t Routes) -> Result<&'t Route, Rejection> {
+    let path = canonical::request(parts, &config.hosts)?;
+    Ok(routes.find(path, &parts.method)?)
+}
+
+/// The request as the listener would see it: a path and a `Host`.
+fn request(question: &Question, config: &Config) -> Result<Parts, ExplainError> {
+    let method = Method::from_bytes(question.method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| ExplainError::Method(question.method.clone()))?;
+    let wrong = || ExplainError::Url(question.url.clone());
+    let uri = question.url.parse::<Uri>().map_err(|_| wrong())?;
+    let any_host = config.hosts.first().map_or("localhost", String::as_str);
+    let host = match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) => authority.as_str().to_owned(),
+        (None, None) => any_host.to_owned(),
+        _ => return Err(wrong()),
+    };
+    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let request = Request::builder().method(method).uri(target).header(HOST, host);
+    request.body(()).map(|request| request.into_parts().0).map_err(|_| wrong())
+}
+
+fn describe(route: &Route, config: &Config, text: &mut String) {
+    let path = if route.path.is_empty() { "/" } else { &route.path };
+    let upstream = config.upstream(route.upstream);
+    let servers =
+        upstream.servers.iter().map(|server| server.authority.as_str()).collect::<Vec<_>>().join(", ");
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "route     {path}");
+    let _ = writeln!(text, "upstream  {} ({servers})", upstream.name);
+    let _ = writeln!(text, "access    {}", access(&route.access));
+    let _ = writeln!(text, "body      up to {} bytes", route.body);
+    let credentials = if route.forward_authorization { "forwarded" } else { "consumed" };
+    let _ = writeln!(text, "token     {credentials}");
+}
+
+/// What a caller of this role, or an anonymous one, gets; a real one's token must also be good.
+fn verdict(access: &Access, role: Option<&str>) -> String {
+    let answer = match (access, role) {
+        (Access::Public, _) => "passes, without identity",
+        (Access::Optional, None) => "passes, anonymous",
+        (Access::Authenticated | Access::Roles(_) | Access::Clients(_), None) => {
+            "401 unauthenticated: needs a token"
+        }
+        (Access::Optional | Access::Authenticated, Some(_)) => "passes, with the caller's identity",
+        (Access::Roles(roles), Some(role)) if roles.iter().any(|needed| needed == role) => {
+            "passes, with the caller's identity"
+        }
+        (Access::Roles(_), Some(_)) => "403 forbidden: the role does not suffice",
+        (Access::Clients(_), Some(_)) => "403 forbidden: for clients, not for users",
+    };
+    format!("verdict   {answer}")
+}
+
+fn refused(rejection: &Rejection) -> String {
+    let (status, code) = rejection.status();
+    format!("verdict   {} {code}: {rejection}", status.as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{parsed, sample};
+
+    fn check(method: &str, url: &str, role: Option<&str>, verdict: &str) {
+        let question = Question { method: method.into(), url: url.into(), role: role.map(str::to_owned) };
+        let text = explain(&question, &parsed(&sample())).unwrap();
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with(&format!("verdict   {verdict}")), "{method} {url} {role:?}:\n{text}");
+    }
+
+    #[test]
+    fn it_says_what_the_gateway_does() {
+        check("POST", "/api/auth/login", None, "passes, without identity");
+        check("get", "/api/auth/login", None, "405 method_not_allowed");
+        check("GET", "/api/auth/me", None, "401 unauthenticated");
+        check("GET", "http://localhost:8080/api/auth/me?x=1", Some("USER"), "passes");
+        check("GET", "/api/admin/orders/1", Some("USER"), "403 forbidden");
+        check("GET", "/api/admin/orders/1", Some("ADMIN"), "passes");
+        check("GET", "/api/adminx", Some("ADMIN"), "404 not_found");
+        check("GET", "/api/admin/../orders", Some("ADMIN"), "400 bad_request");
+        check("GET", "http://evil.example/api/auth/me", Some("USER"), "421 misdirected_request");
+        check("TRACE", "/api/auth/me", None, "405 method_not_allowed");
+    }
+
+    #[test]
+    fn a_question_must_make_a_request() {
+        for (method, url) in [("G ET", "/"), ("GET", "ftp://x/"), ("GET", ""), ("GET", "localhost:80")] {
+            let question = Question { method: method.into(), url: url.into(), role: None };
+            assert!(explain(&question, &parsed(&sample())).is_err(), "{method} {url}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The TOML file as it is written: names, types and defaults, nothing that needs a second look.
+//!
+//! Values that a later check may refuse keep their place ([`toml::Spanned`]).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use process::Settings;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::access::AccessText;
+use super::error::ConfigError;
+use super::values::{DurationText, OneOrMany, SizeText, line_of};
+use super::{Complaint, expand};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Spanned<String>,
+    pub(super) admin_listen: Spanned<String>,
+    #[serde(default)]
+    pub(super) hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) cors: Cors,
+    pub(super) tokens: Tokens,
+    pub(super) tls: Option<Tls>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) timeouts: Timeouts,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    pub(super) upstreams: BTreeMap<Spanned<String>, Upstream>,
+    pub(super) routes: Vec<Spanned<Route>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cors {
+    #[serde(default)]
+    pub(super) origins: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tokens {
+    pub(super) issuer: Spanned<String>,
+    pub(super) audience: Spanned<String>,
+    pub(super) jwks: OneOrMany,
+    #[serde(default)]
+    pub(super) plaintext: bool,
+    #[serde(default = "minutes::<5>")]
+    pub(super) jwks_refresh: Spanned<DurationText>,
+    #[serde(default = "seconds::<5>")]
+    pub(super) jwks_cooldown: Spanned<DurationText>,
+    #[serde(default = "seconds::<1>")]
+    pub(super) jwks_wait: Spanned<DurationText>,
+    pub(super) upstream: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificates: Spanned<Vec<Certificate>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) cert: Spanned<String>,
+    pub(super) key: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Timeouts {
+    pub(super) head: Spanned<DurationText>,
+    pub(super) connect: Spanned<DurationText>,
+    pub(super) first_byte: Spanned<DurationText>,
+    pub(super) idle: Spanned<DurationText>,
+    pub(super) min_rate: u64,
+    pub(super) drain: Spanned<DurationText>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: seconds::<10>(),
+            connect: seconds::<2>(),
+            first_byte: seconds::<30>(),
+            idle: seconds::<60>(),
+            min_rate: 240,
+            drain: seconds::<30>(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) head: Spanned<SizeText>,
+    pub(super) body: SizeText,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head: Spanned::new(0..0, SizeText(32 << 10)), body: SizeText(100 << 20) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub(super) servers: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) plaintext: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) path: Spanned<String>,
+    pub(super) upstream: Spanned<String>,
+    pub(super) access: Spanned<AccessText>,
+    pub(super) methods: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) body: Option<SizeText>,
+    #[serde(default)]
+    pub(super) forward_authorization: bool,
+}
+
+impl File {
+    /// Parses the text, replaces `${NAME}` inside its strings, and only then looks at what they say: a value of
+    /// the environment can never become a key or a table of the file.
+    pub(super) fn parse(text: &str, settings: &Settings) -> Result<Self, ConfigError> {
+        let refused = |error: &toml::de::Error| ConfigError::refused(vec![complaint(text, error)]);
+        let mut table = DeTable::parse(text).map_err(|error| refused(&error))?;
+        let missing = expand::strings(table.get_mut(), &|name| settings.text(name));
+        if !missing.is_empty() {
+            let told = |(at, message)| Complaint { line: Some(line_of(text, at)), message };
+            return Err(ConfigError::refused(missing.into_iter().map(told).collect()));
+        }
+        Self::deserialize(toml::de::Deserializer::from(table)).map_err(|error| refused(&error))
+    }
+}
+
+fn complaint(text: &str, error: &toml::de::Error) -> Complaint {
+    let line = error.span().map(|span| line_of(text, span.start));
+    Complaint { line, message: error.message().to_owned() }
+}
+
+fn seconds<const N: u64>() -> Spanned<DurationText> {
+    Spanned::new(0..0, DurationText(Duration::from_secs(N)))
+}
+
+fn minutes<const N: u64>() -> Spanned<DurationText> {
+    Spanned::new(0..0, DurationText(Duration::from_secs(60 * N)))
+}

@@ -1,0 +1,213 @@
+//! The configuration: one TOML file and a few settings of the environment, checked before anything starts.
+//!
+//! Owns the types below, which are valid by construction: every upstream that a route names exists, every route
+//! states its access, nothing contradicts the mode. The only module of the gateway that reads the environment.
+
+mod access;
+mod check;
+mod error;
+mod expand;
+mod file;
+mod routes;
+mod upstreams;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::uri::Authority;
+use http::{Method, Uri};
+use identity::RootKey;
+use ipnet::IpNet;
+use process::telemetry::LogSettings;
+use process::{Mode, Settings};
+
+pub use error::{Complaint, ConfigError};
+
+/// Everything that the gateway does is decided by this value.
+#[derive(Debug)]
+pub struct Config {
+    /// Development or production, from `APP_ENV`.
+    pub mode: Mode,
+    /// Form and filter of the logs, from `LOG_FORMAT` and `LOG`.
+    pub logs: LogSettings,
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Where the operator asks: `/healthz`, `/readyz`, `/metrics`.
+    pub admin_listen: SocketAddr,
+    /// The host names that are served; empty (in development only) means any.
+    pub hosts: Vec<String>,
+    /// Browsers' origins that may call.
+    pub cors: Cors,
+    /// How access tokens are verified.
+    pub tokens: Tokens,
+    /// Certificates; none means plain HTTP.
+    pub tls: Option<Tls>,
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Size limits.
+    pub limits: Limits,
+    /// The services behind the gateway; [`UpstreamId`] is an index into this list.
+    pub upstreams: Vec<Upstream>,
+    /// What is routed; no two have the same path.
+    pub routes: Vec<Route>,
+    /// The root of the upstreams' identity keys, from `IDENTITY_KEY`.
+    pub identity_key: RootKey,
+}
+
+/// Which browsers' origins may call with credentials.
+#[derive(Debug, Clone, Default)]
+pub struct Cors {
+    /// Exact origins, such as `https://app.example.com`, as browsers write them.
+    pub origins: Vec<String>,
+}
+
+/// How access tokens are verified.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// What `iss` must be.
+    pub issuer: String,
+    /// What `aud` must be or contain.
+    pub audience: String,
+    /// Where the key set is; any one will do.
+    pub jwks: Vec<Uri>,
+    /// How often the key set is fetched anew.
+    pub jwks_refresh: Duration,
+    /// The least time between two fetches that unknown keys cause.
+    pub jwks_cooldown: Duration,
+    /// How long a request with an unknown key waits for such a fetch.
+    pub jwks_wait: Duration,
+    /// The auth service: the one upstream that sees refresh cookies.
+    pub upstream: Option<UpstreamId>,
+}
+
+/// TLS on the public listener.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// At least one; the client's server name chooses.
+    pub certificates: Vec<Certificate>,
+}
+
+/// One certificate chain with its key, both PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Time limits, each an idle limit except `head` and `connect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the whole request head, from the connection's first byte or the previous answer's end.
+    pub head: Duration,
+    /// To connect to an upstream, TLS included.
+    pub connect: Duration,
+    /// From the request's end to the answer's first byte.
+    pub first_byte: Duration,
+    /// For a body or a connection on which nothing moves.
+    pub idle: Duration,
+    /// Bytes a second that a body must keep up, measured after its first ten seconds.
+    pub min_rate: u64,
+    /// For requests in flight when the process is told to stop.
+    pub drain: Duration,
+}
+
+/// Size limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request head.
+    pub head: usize,
+    /// Bytes of a request body, for routes that do not say.
+    pub body: u64,
+}
+
+/// An index into [`Config::upstreams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub usize);
+
+/// A service behind the gateway.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Its name in the file, which is also the name for which requests are signed.
+    pub name: String,
+    /// Its replicas, at least one.
+    pub servers: Vec<Server>,
+}
+
+/// One replica of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// True for `https`.
+    pub tls: bool,
+    /// The host to connect to: a name or an address, an IPv6 address without brackets.
+    pub host: String,
+    /// The port, the scheme's own if the file names none.
+    pub port: u16,
+    /// What goes into `Host`, as written in the file.
+    pub authority: Authority,
+}
+
+/// One entry of the route table.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Whole segments, without a slash at the end; empty for `/`.
+    pub path: String,
+    /// Who answers.
+    pub upstream: UpstreamId,
+    /// Who may call.
+    pub access: Access,
+    /// The methods that are routed; `None` means every method that the gateway knows.
+    pub methods: Option<Vec<Method>>,
+    /// The largest request body in bytes.
+    pub body: u64,
+    /// Whether the upstream sees `Authorization`.
+    pub forward_authorization: bool,
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone; no token is read, so the caller is always anonymous.
+    Public,
+    /// Anyone; a token that is sent must be valid.
+    Optional,
+    /// Any user with a valid token.
+    Authenticated,
+    /// Users with one of these roles.
+    Roles(Vec<String>),
+    /// Clients (of `client_credentials`) with one of these ids, and nobody else.
+    Clients(Vec<String>),
+}
+
+impl Config {
+    /// Reads and checks the file. Relative certificate paths are relative to the working directory.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its line where it has one.
+    pub fn load(path: &Path, settings: Settings) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, settings).map_err(|error| error.in_file(path))
+    }
+
+    /// The same for a text that is at hand.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, settings: Settings) -> Result<Self, ConfigError> {
+        check::config(file::File::parse(text, &settings)?, text, settings)
+    }
+
+    /// The upstream of an id. Ids come from this configuration only.
+    pub fn upstream(&self, id: UpstreamId) -> &Upstream {
+        &self.upstreams[id.0]
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,73 @@
+//! The route table: nothing twice, nothing that no request can reach.
+
+use std::collections::{BTreeMap, HashMap};
+
+use http::Method;
+use toml::Spanned;
+
+use super::check::Complaints;
+use super::{Route, UpstreamId, file, upstreams};
+use crate::pipeline::canonical;
+
+pub(super) fn routes(
+    written: Vec<Spanned<file::Route>>,
+    names: &BTreeMap<String, UpstreamId>,
+    body: u64,
+    wrong: &mut Complaints<'_>,
+) -> Vec<Route> {
+    if written.is_empty() {
+        wrong.general("there are no [[routes]]: every request would be answered with 404");
+    }
+    let mut first_lines = HashMap::new();
+    let mut routes = Vec::new();
+    for route in written {
+        let route = route.into_inner();
+        let path = path(&route.path, wrong);
+        let line = wrong.line(&route.path.span());
+        if let Some(first) = first_lines.insert(path.clone(), line) {
+            wrong.at(
+                &route.path.span(),
+                format_args!("{:?} is routed on line {first} already", route.path.get_ref()),
+            );
+        }
+        let methods = route.methods.map(|methods| self::methods(&methods, wrong));
+        let Some(upstream) = upstreams::named(&route.upstream, names, wrong) else { continue };
+        routes.push(Route {
+            path,
+            upstream,
+            access: route.access.into_inner().0,
+            methods,
+            body: route.body.map_or(body, |size| size.0),
+            forward_authorization: route.forward_authorization,
+        });
+    }
+    routes
+}
+
+/// The path without a slash at its end, so that `/x` and `/x/` are the same entry.
+fn path(text: &Spanned<String>, wrong: &mut Complaints<'_>) -> String {
+    let path = text.get_ref();
+    if !path.starts_with('/') || path.contains('%') || canonical::path(path).is_err() {
+        let message =
+            "can never be reached: a path is `/` and whole segments, without `%`, `//`, `.` or `..`";
+        wrong.at(&text.span(), format_args!("{path:?} {message}"));
+    }
+    path.strip_suffix('/').unwrap_or(path).to_owned()
+}
+
+fn methods(texts: &Spanned<Vec<Spanned<String>>>, wrong: &mut Complaints<'_>) -> Vec<Method> {
+    if texts.get_ref().is_empty() {
+        wrong.at(&texts.span(), "`methods` is empty, so the route can never be reached");
+    }
+    let mut methods = Vec::new();
+    for text in texts.get_ref() {
+        match canonical::METHODS.iter().find(|method| method.as_str() == text.get_ref()) {
+            Some(method) if methods.contains(method) => {
+                wrong.at(&text.span(), format_args!("{method} is named twice"));
+            }
+            Some(method) => methods.push(method.clone()),
+            None => wrong.at(&text.span(), format_args!("{:?} is no method that is routed", text.get_ref())),
+        }
+    }
+    methods
+}

@@ -1,0 +1,340 @@
+use super::*;
+
+const KEY: (&str, &str) =
+    ("IDENTITY_KEY", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+const DEVELOPMENT: [(&str, &str); 2] = [("APP_ENV", "development"), KEY];
+
+/// The sample that `cargo xtask up` runs.
+pub(crate) fn sample() -> String {
+    include_str!("../../../deploy/gateway.toml").to_owned()
+}
+
+/// A configuration for development that must be good.
+pub(crate) fn parsed(text: &str) -> Config {
+    Config::parse(text, Settings::from_pairs(DEVELOPMENT)).unwrap()
+}
+
+/// The complaints about a text, as `line: message`; the line is 0 where there is none.
+fn complaints(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match Config::parse(text, Settings::from_pairs(environment.iter().copied())) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Refused { complaints, .. }) => {
+            complaints.iter().map(|said| format!("{}: {}", said.line.unwrap_or(0), said.message)).collect()
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// `text` has exactly these complaints, each told by its line and a part of its message.
+fn check(text: &str, environment: &[(&str, &str)], expected: &[(usize, &str)]) {
+    let said = complaints(text, environment);
+    assert_eq!(said.len(), expected.len(), "{said:#?}\n{text}");
+    for (said, (line, part)) in said.iter().zip(expected) {
+        assert!(
+            said.starts_with(&format!("{line}: ")) && said.contains(part),
+            "wanted {line}: {part}, got {said}"
+        );
+    }
+}
+
+/// Two upstreams and one route in fifteen lines; what a test adds comes after.
+const SMALL: &str = r#"listen = "127.0.0.1:8080"
+admin_listen = "127.0.0.1:9080"
+hosts = ["localhost"]
+trusted_proxies = ["10.0.0.0/8"]
+[tokens]
+issuer = "http://localhost:8080"
+audience = "portcullis"
+jwks = "http://127.0.0.1:8081/.well-known/jwks.json"
+[upstreams.auth]
+servers = ["http://127.0.0.1:8081"]
+[[routes]]
+path = "/a"
+upstream = "auth"
+access = "public"
+"#;
+
+fn check_added(added: &str, expected: &[(usize, &str)]) {
+    check(&format!("{SMALL}{added}"), &DEVELOPMENT, expected);
+}
+
+fn check_replaced(from: &str, to: &str, expected: &[(usize, &str)]) {
+    assert!(SMALL.contains(from), "{from}");
+    check(&SMALL.replace(from, to), &DEVELOPMENT, expected);
+}
+
+#[test]
+fn the_development_sample_has_the_whole_table() {
+    let config = parsed(&sample());
+    let access =
+        |path: &str| config.routes.iter().find(|route| route.path == path).map(|route| route.access.clone());
+    let admin = Access::Roles(vec!["ADMIN".into()]);
+    for public in ["register", "login", "refresh", "logout", "bootstrap"] {
+        assert_eq!(access(&format!("/api/auth/{public}")), Some(Access::Public), "{public}");
+    }
+    assert_eq!(access("/.well-known/jwks.json"), Some(Access::Public));
+    assert_eq!(access("/api/auth"), Some(Access::Authenticated));
+    assert_eq!(access("/api/orders"), Some(Access::Authenticated));
+    for path in ["/api/admin/users", "/api/admin/audit", "/api/admin/orders"] {
+        assert_eq!(access(path), Some(admin.clone()), "{path}");
+    }
+    assert_eq!(config.tokens.upstream, Some(UpstreamId(0)));
+    assert_eq!(config.upstream(UpstreamId(0)).name, "auth");
+    assert_eq!(config.timeouts.head, Duration::from_secs(10));
+    assert_eq!(config.limits, Limits { head: 32 << 10, body: 100 << 20 });
+}
+
+#[test]
+fn the_production_sample_is_good_in_production() {
+    let text = include_str!("../../../deploy/gateway.production.toml");
+    let hosts = [
+        ("PUBLIC_HOST", "api.example.com"),
+        ("APP_HOST", "app.example.com"),
+        ("AUTH_HOST", "auth.internal"),
+        ("ORDERS_HOST", "orders.internal"),
+    ];
+    let config = Config::parse(text, Settings::from_pairs([&hosts[..], &[KEY]].concat())).unwrap();
+    assert!(config.mode.is_production() && config.tls.is_some());
+    assert_eq!(config.hosts, ["api.example.com"]);
+    assert_eq!(config.tokens.jwks, ["https://auth.internal:8081/.well-known/jwks.json"]);
+    let server = &config.upstreams[0].servers[0];
+    assert_eq!((server.tls, server.host.as_str(), server.port), (true, "auth.internal", 8081));
+    let parsed = parsed(&sample());
+    let paths = |config: &Config| config.routes.iter().map(|route| route.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(&config), paths(&parsed), "both samples route the same");
+    let missing = complaints(text, &[KEY]);
+    assert!(
+        missing.len() == 6 && missing.iter().all(|said| said.contains("the environment has no")),
+        "{missing:#?}"
+    );
+}
+
+#[test]
+fn what_production_insists_on() {
+    check(SMALL, &[KEY], &[]);
+    check(&SMALL.replace("hosts = [\"localhost\"]\n", ""), &[KEY], &[(0, "`hosts`")]);
+    check(
+        &SMALL.replace("trusted_proxies = [\"10.0.0.0/8\"]\n", ""),
+        &[KEY],
+        &[(0, "production needs HTTPS")],
+    );
+    check(SMALL, &[], &[(0, "IDENTITY_KEY is required")]);
+    check(SMALL, &[("IDENTITY_KEY", &"00".repeat(32))], &[(0, "IDENTITY_KEY")]);
+    let remote = SMALL.replace("http://127.0.0.1:8081\"]", "http://10.1.1.1:8081\"]");
+    check(&remote, &[KEY], &[(10, "unencrypted")]);
+    check(&remote, &DEVELOPMENT, &[]);
+    check(&remote.replace("8081\"]", "8081\"]\nplaintext = true"), &[KEY], &[]);
+    check(&remote.replace("http://10", "https://10"), &[KEY], &[]);
+    let jwks = SMALL.replace("http://127.0.0.1:8081/.well-known", "http://auth.internal:8081/.well-known");
+    check(&jwks, &[KEY], &[(8, "unencrypted")]);
+    check(&jwks.replace("jwks =", "plaintext = true\njwks ="), &[KEY], &[]);
+    for local in ["http://localhost:1", "http://[::1]:1", "http://127.9.9.9:1"] {
+        check(&SMALL.replace("http://127.0.0.1:8081\"]", &format!("{local}\"]")), &[KEY], &[]);
+    }
+    check(
+        &SMALL.replace("http://127.0.0.1:8081\"]", "http://127.0.0.1.evil.example:1\"]"),
+        &[KEY],
+        &[(10, "unencrypted")],
+    );
+}
+
+#[test]
+fn development_forgives() {
+    check(
+        &SMALL.replace("hosts = [\"localhost\"]\n", "").replace("trusted_proxies = [\"10.0.0.0/8\"]\n", ""),
+        &DEVELOPMENT,
+        &[],
+    );
+}
+
+#[test]
+fn what_is_not_toml_or_not_known() {
+    check_added("nonsense", &[(15, "")]);
+    check_added("colour = 1\n", &[(15, "unknown field `colour`")]);
+    check_added("[surprise]\n", &[(15, "unknown field `surprise`")]);
+    check_replaced(
+        "audience =",
+        "revocations = \"http://x\"\naudience =",
+        &[(7, "unknown field `revocations`")],
+    );
+    check_replaced("audience = \"portcullis\"\n", "", &[(5, "missing field `audience`")]);
+    check_replaced("listen = \"127.0.0.1:8080\"\n", "listen = 8080\n", &[(1, "expected a string")]);
+    check_added("[timeouts]\nhead = \"soon\"\n", &[(16, "is no duration")]);
+    check_added("[limits]\nbody = \"1.5MB\"\n", &[(16, "a size such as")]);
+    check_added("[limits]\nbody = -1\n", &[(16, "a size such as")]);
+    check_added("path = \"/b\"\n", &[(15, "duplicate key")]);
+}
+
+#[test]
+fn every_complaint_at_once() {
+    let text = SMALL
+        .replace("8080\"\n", "eighty\"\n")
+        .replace("[\"10.0.0.0/8\"]", "[\"10.0.0.0/33\", \"10.0.0.1\"]");
+    let text = text.replace("upstream = \"auth\"", "upstream = \"auht\"").replace("\"/a\"", "\"/a/../b\"");
+    let expected = [
+        (1, "no address"),
+        (4, "no network"),
+        (6, "`issuer` is empty"),
+        (12, "never be reached"),
+        (13, "no upstream \"auht\"; there are: auth"),
+    ];
+    check(&text.replace("\"http://localhost:eighty\"", "\"\""), &DEVELOPMENT, &expected);
+}
+
+#[test]
+fn every_route_states_who_may_use_it() {
+    check_replaced("access = \"public\"\n", "", &[(11, "missing field `access`")]);
+    for wrong in [
+        "\"everyone\"",
+        "\"\"",
+        "{}",
+        "{ roles = [] }",
+        "{ roles = [\"\"] }",
+        "{ roles = [\"A\"], clients = [\"b\"] }",
+        "{ groups = [\"x\"] }",
+        "[\"ADMIN\"]",
+        "true",
+        "{ roles = [\"A B\"] }",
+    ] {
+        let text = SMALL.replace("\"public\"", wrong);
+        let said = complaints(&text, &DEVELOPMENT);
+        assert!(
+            said.len() == 1 && said[0].starts_with("14: ") && said[0].contains("{ roles = […] }"),
+            "{wrong}: {said:?}"
+        );
+    }
+    for good in ["\"optional\"", "{ roles = [\"ADMIN\", \"USER\"] }", "{ clients = [\"reports\"] }"] {
+        check_replaced("\"public\"", good, &[]);
+    }
+}
+
+#[test]
+fn routes_twice_or_never_reached() {
+    let again =
+        |path: &str| format!("[[routes]]\npath = \"{path}\"\nupstream = \"auth\"\naccess = \"public\"\n");
+    check_added(&again("/b"), &[]);
+    check_added(&again("/a/b"), &[]);
+    check_added(&again("/a"), &[(16, "\"/a\" is routed on line 12 already")]);
+    check_added(&again("/a/"), &[(16, "\"/a/\" is routed on line 12 already")]);
+    for never in ["a", "", "/a//b", "/./a", "/%61", "/a?b", "/a b", "/a#b", "/ä"] {
+        check_added(&again(never), &[(16, "can never be reached")]);
+    }
+    check_added("methods = []\n", &[(15, "can never be reached")]);
+    check_added("methods = [\"GET\", \"TRACE\"]\n", &[(15, "\"TRACE\" is no method")]);
+    check_added("methods = [\"GET\", \"GET\"]\n", &[(15, "named twice")]);
+    check_added("methods = [\"get\"]\n", &[(15, "\"get\" is no method")]);
+}
+
+#[test]
+fn addresses_that_cannot_be_called() {
+    for wrong in [
+        "ftp://127.0.0.1",
+        "127.0.0.1:8081",
+        "http://",
+        "http://u:p@127.0.0.1",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "",
+    ] {
+        check_replaced(
+            "http://127.0.0.1:8081\"]",
+            &format!("{wrong}\"]"),
+            &[(10, "is no http:// or https:// URL")],
+        );
+    }
+    for path in ["http://127.0.0.1:8081/", "http://127.0.0.1:8081/x", "http://127.0.0.1:8081?x"] {
+        check_replaced("http://127.0.0.1:8081\"]", &format!("{path}\"]"), &[(10, "has a path")]);
+    }
+    check_replaced("[\"http://127.0.0.1:8081\"]", "[]", &[(10, "has no servers")]);
+    check_replaced(
+        "upstreams.auth]",
+        "upstreams.\"au th\"]",
+        &[(9, "1 to 64 of"), (13, "no upstream \"auth\"")],
+    );
+    check_replaced(
+        "jwks = \"http://127.0.0.1:8081/.well-known/jwks.json\"",
+        "jwks = []",
+        &[(0, "empty list")],
+    );
+    check_replaced(
+        "jwks = \"http://127.0.0.1:8081/.well-known/jwks.json\"",
+        "jwks = [\"http://a/\", \"b\"]",
+        &[(8, "\"b\" is no http")],
+    );
+    check_replaced("audience =", "upstream = \"x\"\naudience =", &[(7, "no upstream \"x\"")]);
+}
+
+#[test]
+fn servers_are_read_with_their_ports() {
+    let config = parsed(&SMALL.replace(
+        "[\"http://127.0.0.1:8081\"]",
+        "[\"http://a.internal\", \"https://[2001:db8::1]\", \"https://b:9\"]",
+    ));
+    let servers: Vec<_> = config.upstreams[0]
+        .servers
+        .iter()
+        .map(|s| (s.tls, s.host.as_str(), s.port, s.authority.as_str()))
+        .collect();
+    assert_eq!(
+        servers,
+        [
+            (false, "a.internal", 80, "a.internal"),
+            (true, "2001:db8::1", 443, "[2001:db8::1]"),
+            (true, "b", 9, "b:9")
+        ]
+    );
+}
+
+#[test]
+fn hosts_and_origins_as_they_are_sent() {
+    check_replaced("[\"localhost\"]", "[\"Example.COM.\", \"[::1]\", \"my_host\"]", &[]);
+    for wrong in ["http://localhost", "localhost:80", "*", "", "a b", "::1"] {
+        check_replaced("[\"localhost\"]", &format!("[\"{wrong}\"]"), &[(3, "is no host name")]);
+    }
+    for good in ["http://localhost:3000", "https://app.example.com", "http://[::1]:3000"] {
+        check_added(&format!("[cors]\norigins = [\"{good}\"]\n"), &[]);
+    }
+    for wrong in [
+        "*",
+        "null",
+        "localhost:3000",
+        "http://localhost:3000/",
+        "https://App.example.com",
+        "https://a:443",
+        "http://a:80",
+        "ws://a",
+        "https://",
+    ] {
+        check_added(&format!("[cors]\norigins = [\"{wrong}\"]\n"), &[(16, "is no origin")]);
+    }
+    assert_eq!(parsed(&SMALL.replace("[\"localhost\"]", "[\"Example.COM.\"]")).hosts, ["example.com"]);
+}
+
+#[test]
+fn limits_that_would_refuse_everything() {
+    for key in ["head", "connect", "first_byte", "idle"] {
+        check_added(&format!("[timeouts]\n{key} = \"0s\"\n"), &[(16, "may not be zero")]);
+    }
+    check_added("[timeouts]\ndrain = \"0s\"\nmin_rate = 0\n", &[]);
+    check_added("[limits]\nhead = \"4KiB\"\n", &[(16, "8KiB to 1MiB")]);
+    check_added("[limits]\nhead = \"2MiB\"\n", &[(16, "8KiB to 1MiB")]);
+    check_added("[tls]\ncertificates = []\n", &[(16, "without a certificate")]);
+    check_added("body = \"1KiB\"\nforward_authorization = true\n", &[]);
+}
+
+#[test]
+fn the_environment_fills_strings_only() {
+    let text = SMALL.replace("127.0.0.1:8080", "${LISTEN}").replace("\"/a\"", "\"/${LISTEN}\"");
+    check(&text, &DEVELOPMENT, &[(1, "\"LISTEN\""), (12, "\"LISTEN\"")]);
+    let hostile = [&DEVELOPMENT[..], &[("NAME", "x\"\n[[routes]]\npath = \"/evil")]].concat();
+    check(&SMALL.replace("\"portcullis\"", "\"${NAME}\""), &hostile, &[]);
+}
+
+#[test]
+fn the_error_names_the_file_and_every_line() {
+    let error = Config::parse("listen = 1", Settings::from_pairs(DEVELOPMENT)).unwrap_err();
+    let text = error.in_file(Path::new("g.toml")).to_string();
+    assert!(text.starts_with("g.toml is not usable:\n  line 1: "), "{text}");
+    let error = Config::load(Path::new("/nowhere/g.toml"), Settings::from_pairs(DEVELOPMENT)).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read /nowhere/g.toml");
+}

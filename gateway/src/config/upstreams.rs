@@ -1,0 +1,110 @@
+//! Upstreams and other addresses that the gateway calls, and the rule that what leaves the machine is encrypted.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use http::Uri;
+use process::Mode;
+use toml::Spanned;
+
+use super::check::Complaints;
+use super::file;
+use super::values::OneOrMany;
+use super::{Server, Upstream, UpstreamId};
+
+/// The upstreams in the order of their names, and their ids by name.
+pub(super) fn upstreams(
+    written: BTreeMap<Spanned<String>, file::Upstream>,
+    mode: Mode,
+    wrong: &mut Complaints<'_>,
+) -> (Vec<Upstream>, BTreeMap<String, UpstreamId>) {
+    let (mut list, mut names) = (Vec::new(), BTreeMap::new());
+    for (name, upstream) in written {
+        if !identity::names::is_upstream_name(name.get_ref()) {
+            let allowed = "an upstream's name is 1 to 64 of A-Z a-z 0-9 _ -";
+            wrong.at(&name.span(), format_args!("{:?}: {allowed}", name.get_ref()));
+        }
+        if upstream.servers.get_ref().is_empty() {
+            wrong.at(&upstream.servers.span(), format_args!("upstream {:?} has no servers", name.get_ref()));
+        }
+        let servers = upstream.servers.get_ref().iter();
+        let servers = servers.filter_map(|text| server(text, upstream.plaintext, mode, wrong)).collect();
+        let name = name.into_inner();
+        names.insert(name.clone(), UpstreamId(list.len()));
+        list.push(Upstream { name, servers });
+    }
+    (list, names)
+}
+
+/// The upstream that a value names.
+pub(super) fn named(
+    name: &Spanned<String>,
+    names: &BTreeMap<String, UpstreamId>,
+    wrong: &mut Complaints<'_>,
+) -> Option<UpstreamId> {
+    let id = names.get(name.get_ref()).copied();
+    if id.is_none() {
+        let known = names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        wrong.at(&name.span(), format_args!("there is no upstream {:?}; there are: {known}", name.get_ref()));
+    }
+    id
+}
+
+/// Where something is fetched from: one or more URLs.
+pub(super) fn addresses(
+    texts: &OneOrMany,
+    plaintext: bool,
+    mode: Mode,
+    wrong: &mut Complaints<'_>,
+) -> Vec<Uri> {
+    if texts.0.is_empty() {
+        wrong.general("`jwks` is an empty list");
+    }
+    texts.0.iter().filter_map(|text| url(text, plaintext, mode, wrong)).collect()
+}
+
+fn server(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Server> {
+    let uri = url(text, plaintext, mode, wrong)?;
+    if uri.path() != "/" || uri.query().is_some() || text.get_ref().ends_with('/') {
+        wrong.at(
+            &text.span(),
+            format_args!("{:?} has a path; a server is scheme, host and port", text.get_ref()),
+        );
+        return None;
+    }
+    let authority = uri.authority()?.clone();
+    let tls = uri.scheme_str() == Some("https");
+    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some(Server { tls, host, port, authority })
+}
+
+fn url(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Uri> {
+    let Some(uri) = text.get_ref().parse::<Uri>().ok().filter(is_http_url) else {
+        wrong.at(&text.span(), format_args!("{:?} is no http:// or https:// URL", text.get_ref()));
+        return None;
+    };
+    let plain = uri.scheme_str() == Some("http");
+    if plain && mode.is_production() && !plaintext && !uri.host().is_some_and(is_loopback) {
+        let hint =
+            "in production, use https, or say `plaintext = true` beside it if the network may be trusted";
+        wrong.at(&text.span(), format_args!("{:?} leaves this machine unencrypted; {hint}", text.get_ref()));
+    }
+    Some(uri)
+}
+
+fn is_http_url(uri: &Uri) -> bool {
+    let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let port_is_good = uri.authority().is_some_and(|authority| {
+        authority.port_u16().is_some_and(|port| port != 0) || authority.as_str() == authority.host()
+    });
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && port_is_good
+        && !credentials
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}

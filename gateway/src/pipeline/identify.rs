@@ -1,0 +1,169 @@
+//! Stage seven: what the upstream is told about the caller. Strip what the client said, inject what is true, sign it.
+//!
+//! Identity headers are removed by *folded* name before any is written, so nothing of the client's can stand beside
+//! or instead of ours (DESIGN rule 1 of the gateway; `docs/identity.md` is the contract).
+
+mod cookies;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use identity::{Message, RootKey, Signer, names};
+
+use super::client::Client;
+use super::principal::Principal;
+
+/// Headers that [`inject`] adds, and the `Host` that the forwarder does.
+const ADDED: usize = 11;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// What identifying for one upstream needs.
+pub struct Identity {
+    signer: Signer,
+    keeps_refresh_cookie: bool,
+}
+
+/// Who is calling, and on which request.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The verified caller, or the anonymous one.
+    pub principal: &'a Principal,
+    /// Where the request comes from.
+    pub client: &'a Client,
+    /// The id under which it is logged.
+    pub request_id: &'a HeaderValue,
+}
+
+impl Identity {
+    /// For the upstream of this name. Only the auth service sees refresh cookies.
+    pub fn new(upstream: &str, root: &RootKey, is_auth_service: bool) -> Self {
+        let signer = Signer::new(upstream, &root.upstream(upstream));
+        Self { signer, keeps_refresh_cookie: is_auth_service }
+    }
+
+    /// Rewrites a request's headers for the upstream. `Host` is left to the forwarder, which knows the replica;
+    /// framing headers are left to hyper.
+    pub fn identify(&self, parts: &mut Parts, forward_authorization: bool, caller: &Caller<'_>, now: i64) {
+        let sent = std::mem::take(&mut parts.headers);
+        let host = sent.get(HOST).cloned().unwrap_or(const { HeaderValue::from_static("") });
+        parts.headers = self.strip(sent, forward_authorization);
+        self.inject(parts, caller, host, now);
+    }
+
+    /// What may pass, in one walk over the headers into a new map: what is not let through is not there.
+    fn strip(&self, sent: HeaderMap, forward_authorization: bool) -> HeaderMap {
+        let mut kept = HeaderMap::with_capacity(sent.len() + ADDED);
+        let mut name = None;
+        for (next, value) in sent {
+            // A further value of the same name comes without it.
+            name = next.or(name);
+            let Some(name) = &name else { continue };
+            let passes = if *name == AUTHORIZATION { forward_authorization } else { passes(name) };
+            if !passes {
+                continue;
+            }
+            if *name != COOKIE || self.keeps_refresh_cookie {
+                kept.append(name, value);
+            } else if let Some(value) = cookies::without_refresh(value) {
+                kept.append(name, value);
+            }
+        }
+        kept
+    }
+
+    fn inject(&self, parts: &mut Parts, caller: &Caller<'_>, forwarded_host: HeaderValue, now: i64) {
+        let Caller { principal, client, request_id } = caller;
+        let forwarded_for = HeaderValue::try_from(client.address.to_string());
+        let forwarded_for = forwarded_for.unwrap_or(const { HeaderValue::from_static("") });
+        let forwarded_proto = HeaderValue::from_static(if client.https { "https" } else { "http" });
+        let signature = self.signer.sign(
+            &Message {
+                method: parts.method.as_str(),
+                path: parts.uri.path(),
+                query: parts.uri.query(),
+                request_id: request_id.as_bytes(),
+                forwarded_for: forwarded_for.as_bytes(),
+                forwarded_proto: forwarded_proto.as_bytes(),
+                forwarded_host: forwarded_host.as_bytes(),
+                user_id: principal.user_id().as_bytes(),
+                user_email: principal.email().as_bytes(),
+                user_role: principal.role().as_bytes(),
+                session_id: principal.session_id().as_bytes(),
+            },
+            now,
+        );
+        let headers = &mut parts.headers;
+        headers.insert(&names::REQUEST_ID, (*request_id).clone());
+        headers.insert(&names::FORWARDED_FOR, forwarded_for);
+        headers.insert(&names::FORWARDED_PROTO, forwarded_proto);
+        headers.insert(&names::FORWARDED_HOST, forwarded_host);
+        headers.insert(&names::USER_ID, principal.user_id().clone());
+        headers.insert(&names::USER_EMAIL, principal.email().clone());
+        headers.insert(&names::USER_ROLE, principal.role().clone());
+        headers.insert(&names::SESSION_ID, principal.session_id().clone());
+        headers.insert(&names::SIGNATURE_INPUT, signature.input);
+        headers.insert(&names::SIGNATURE, signature.signature);
+    }
+
+    /// Takes out of an upstream's answer what concerns one hop only, and, unless it is the auth service's, any
+    /// attempt to set a refresh cookie.
+    pub fn clean_answer(&self, answer: &mut HeaderMap) {
+        drop_hop_by_hop(answer);
+        let sets = |value: &HeaderValue| cookies::sets_refresh(value);
+        if self.keeps_refresh_cookie || !answer.get_all(SET_COOKIE).iter().any(sets) {
+            return;
+        }
+        let kept: Vec<_> = answer.get_all(SET_COOKIE).iter().filter(|value| !sets(value)).cloned().collect();
+        answer.remove(SET_COOKIE);
+        for value in kept {
+            answer.append(SET_COOKIE, value);
+        }
+    }
+}
+
+/// Whether a client's header may reach an upstream, `Authorization` and `Cookie` apart.
+fn passes(name: &HeaderName) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !is_for_one_hop(name)
+        && ![HOST, CONTENT_LENGTH, EXPECT].contains(name)
+        && name.as_str().bytes().all(is_plain)
+        && identity::family(name.as_str()).is_none()
+}
+
+/// RFC 9110 section 7.6.1, and what was once in its list. `Trailer` goes too: trailers do not pass.
+fn is_for_one_hop(name: &HeaderName) -> bool {
+    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
+        .contains(name)
+        || [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS].contains(name)
+}
+
+fn drop_hop_by_hop(answer: &mut HeaderMap) {
+    let named: Vec<HeaderName> = super::canonical::members(answer, CONNECTION)
+        .filter(|name| !["close", "keep-alive"].contains(name))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .collect();
+    for name in &named {
+        answer.remove(name);
+    }
+    for name in [
+        CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        TE,
+        TRAILER,
+        PROXY_AUTHENTICATE,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ] {
+        answer.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Stage two: which route a path belongs to. Whole segments, and the longest wins; no match is no access.
+
+use std::collections::HashMap;
+
+use http::{HeaderValue, Method};
+
+use super::canonical::{self, Path};
+use crate::config::Route;
+
+/// The compiled route table.
+#[derive(Debug)]
+pub struct Routes {
+    by_path: HashMap<String, Entry>,
+    /// The segments of the longest path: a request's further ones cannot matter.
+    depth: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    route: Route,
+    allow: HeaderValue,
+}
+
+/// Why a request has no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// Nothing is routed there.
+    #[error("Nothing is served at this path.")]
+    Path,
+    /// The route does not take the method; `Allow` says which it takes.
+    #[error("This path does not take this method.")]
+    Method(HeaderValue),
+}
+
+impl Routes {
+    /// Compiles the table of a checked configuration.
+    pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        let entry = |route: Route| {
+            let allow = allow(route.methods.as_deref().unwrap_or(&canonical::METHODS));
+            (route.path.clone(), Entry { route, allow })
+        };
+        let by_path: HashMap<_, _> = routes.into_iter().map(entry).collect();
+        let depth = by_path.keys().map(|path| slashes(path)).max().unwrap_or(0);
+        Self { by_path, depth }
+    }
+
+    /// The route of a request.
+    ///
+    /// # Errors
+    /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one.
+    pub fn find(&self, path: Path<'_>, method: &Method) -> Result<&Route, NoRoute> {
+        let entry = self.longest(path.as_str()).ok_or(NoRoute::Path)?;
+        match &entry.route.methods {
+            Some(methods) if !methods.contains(method) => Err(NoRoute::Method(entry.allow.clone())),
+            _ => Ok(&entry.route),
+        }
+    }
+
+    /// Looks the path up, shortened by a segment each time; a route's path never ends in a slash.
+    fn longest(&self, path: &str) -> Option<&Entry> {
+        let mut prefix = first_segments(path, self.depth);
+        loop {
+            if let Some(entry) = self.by_path.get(prefix) {
+                return Some(entry);
+            }
+            prefix = &prefix[..prefix.rfind('/')?];
+        }
+    }
+}
+
+/// The first `count` segments, so that a path of ten thousand slashes costs no more than another.
+fn first_segments(path: &str, count: usize) -> &str {
+    let end = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').nth(count);
+    end.map_or(path, |(at, _)| &path[..at])
+}
+
+fn slashes(path: &str) -> usize {
+    path.bytes().filter(|byte| *byte == b'/').count()
+}
+
+fn allow(methods: &[Method]) -> HeaderValue {
+    let names = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    HeaderValue::try_from(names).unwrap_or_else(|_| HeaderValue::from_static(canonical::ALLOW))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::{Access, UpstreamId};
+
+    fn route(path: &str, methods: Option<Vec<Method>>) -> Route {
+        let upstream = UpstreamId(0);
+        Route {
+            path: path.into(),
+            upstream,
+            access: Access::Public,
+            methods,
+            body: 0,
+            forward_authorization: false,
+        }
+    }
+
+    fn table() -> Routes {
+        Routes::new([
+            route("/api/auth", None),
+            route("/api/auth/login", Some(vec![Method::POST])),
+            route("/api/admin/orders", None),
+            route("/.well-known/jwks.json", Some(vec![Method::GET, Method::HEAD])),
+        ])
+    }
+
+    fn check(path: &str, method: &Method, expected: Result<&str, &str>) {
+        let table = table();
+        let found = table.find(canonical::path(path).unwrap(), method);
+        let found = found.map(|route| route.path.as_str()).map_err(|error| match error {
+            NoRoute::Path => "404".to_owned(),
+            NoRoute::Method(allow) => allow.to_str().unwrap().to_owned(),
+        });
+        assert_eq!(found, expected.map_err(str::to_owned), "{path}");
+    }
+
+    #[test]
+    fn whole_segments_and_the_longest_wins() {
+        check("/api/auth", &Method::GET, Ok("/api/auth"));
+        check("/api/auth/", &Method::GET, Ok("/api/auth"));
+        check("/api/auth/me", &Method::GET, Ok("/api/auth"));
+        check("/api/authx", &Method::GET, Err("404"));
+        check("/api/auth/login", &Method::POST, Ok("/api/auth/login"));
+        check("/api/auth/login/", &Method::POST, Ok("/api/auth/login"));
+        check("/api/auth/login/again/and/again", &Method::POST, Ok("/api/auth/login"));
+        check("/api/auth/loginx", &Method::POST, Ok("/api/auth"));
+        check("/api/AUTH/login", &Method::POST, Err("404"));
+        check("/api", &Method::GET, Err("404"));
+        check("/", &Method::GET, Err("404"));
+        check("/x/y/z", &Method::GET, Err("404"));
+    }
+
+    #[test]
+    fn a_method_that_is_not_taken_is_not_looked_for_elsewhere() {
+        check("/api/auth/login", &Method::GET, Err("POST"));
+        check("/.well-known/jwks.json", &Method::PUT, Err("GET, HEAD"));
+    }
+
+    #[test]
+    fn a_route_for_everything() {
+        let table = Routes::new([route("", None), route("/a/b", None)]);
+        for (path, expected) in [("/", ""), ("/a", ""), ("/a/b", "/a/b"), ("/a/b/c", "/a/b"), ("/a/bc", "")] {
+            let found = table.find(canonical::path(path).unwrap(), &Method::GET).unwrap();
+            assert_eq!(found.path, expected, "{path}");
+        }
+    }
+
+    proptest! {
+        /// The table against its definition, read off the list of routes.
+        #[test]
+        fn the_longest_prefix_of_whole_segments(routes in prop::collection::hash_set("(/[ab]{1,2}){0,4}", 0..12), path in "(/[ab]{1,2}){1,6}/?") {
+            let is_prefix = |route: &&String| {
+                path.strip_prefix(route.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let expected = routes.iter().filter(is_prefix).max_by_key(|route| route.len());
+            let table = Routes::new(routes.iter().map(|path| route(path, None)));
+            let found = table.find(canonical::path(&path).unwrap(), &Method::GET).ok();
+            prop_assert_eq!(found.map(|route| &route.path), expected);
+        }
+    }
+}

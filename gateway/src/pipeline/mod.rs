@@ -1,0 +1,14 @@
+//! The stages of a request, one module each: pure functions of the request, the configuration and `now`.
+//!
+//! No stage but `forward` does IO, and none reads the clock.
+
+pub mod authenticate;
+pub mod authorize;
+pub mod canonical;
+pub mod client;
+pub mod cors;
+pub mod https;
+pub mod identify;
+pub mod limit;
+pub mod match_route;
+pub mod principal;
