@@ -47,6 +47,11 @@ impl LogSettings {
         Self { format, filter }
     }
 
+    /// The form, for lines that are written without `tracing`.
+    pub const fn format(&self) -> LogFormat {
+        self.format
+    }
+
     /// Starts logging for the whole process. A second call changes nothing.
     pub fn init(&self) {
         let filter = EnvFilter::new(&self.filter);

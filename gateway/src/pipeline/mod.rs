@@ -4,11 +4,14 @@
 
 pub mod authenticate;
 pub mod authorize;
+pub mod body;
 pub mod canonical;
 pub mod client;
 pub mod cors;
+pub mod forward;
 pub mod https;
 pub mod identify;
 pub mod limit;
 pub mod match_route;
+pub mod observe;
 pub mod principal;

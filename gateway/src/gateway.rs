@@ -1,0 +1,169 @@
+//! What happens to a request, from its head to its answer: the stages, in their order.
+//!
+//! Each stage is a function of its own in [`crate::pipeline`]; this is the page that says in which order they are
+//! asked, and that whatever they say, the answer carries an id, the origin's rights and, at the end, a farewell.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use access_token::Verification;
+use http::header::{CONNECTION, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use identity::names;
+
+use crate::config::{Access, Config};
+use crate::error::Rejection;
+use crate::pipeline::authenticate::{self, Unauthenticated};
+use crate::pipeline::body::{RequestBody, ResponseBody};
+use crate::pipeline::client::Client;
+use crate::pipeline::cors::{self, Cors};
+use crate::pipeline::forward::forward;
+use crate::pipeline::identify::{Caller, Identity};
+use crate::pipeline::match_route::Routes;
+use crate::pipeline::observe::{Arrival, Exchange};
+use crate::pipeline::principal::Principal;
+use crate::pipeline::{authorize, canonical, https, limit};
+use crate::runtime::connection::Peer;
+use crate::runtime::core::Core;
+use crate::runtime::metrics::TokenResult;
+use crate::tokens::{Found, Tokens, Unverified, Verified};
+
+static ANONYMOUS: Principal = Principal::anonymous();
+
+/// What all cores share, and nothing of it changes but the tokens.
+pub struct Gateway {
+    pub(crate) config: Config,
+    pub(crate) tokens: Arc<Tokens>,
+    routes: Routes,
+    cors: Cors,
+    /// By upstream.
+    identities: Vec<Identity>,
+}
+
+impl Gateway {
+    /// Prepares a checked configuration for requests.
+    pub fn new(config: Config) -> Self {
+        let verification =
+            Verification { issuer: config.tokens.issuer.clone(), audience: config.tokens.audience.clone() };
+        let tokens = Tokens::new(verification, config.tokens.jwks_cooldown, config.tokens.jwks_wait);
+        let is_auth = |index| config.tokens.upstream.is_some_and(|auth| auth.0 == index);
+        let identity =
+            |(index, name): (usize, &str)| Identity::new(name, &config.identity_key, is_auth(index));
+        let names = config.upstreams.iter().map(|upstream| upstream.name.as_str());
+        Self {
+            tokens: Arc::new(tokens),
+            routes: Routes::new(config.routes.iter().cloned()),
+            cors: Cors::new(&config.cors),
+            identities: names.enumerate().map(identity).collect(),
+            config,
+        }
+    }
+}
+
+/// Answers one request.
+pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) -> Response<ResponseBody> {
+    let gateway = &*core.gateway;
+    let (parts, incoming) = request.into_parts();
+    let (instant, number) = peer.watch.request_started();
+    let arrival = Arrival { instant, time: SystemTime::now() };
+    let body = RequestBody::new(incoming, &peer.watch, number);
+    let client = Client::of(peer.address, peer.tls, &parts.headers, &gateway.config.trusted_proxies);
+    let request_id = client.request_id(&parts.headers).cloned().unwrap_or_else(|| core.ids.next());
+    let origin = gateway.cors.allowed(&parts.headers).cloned();
+    let head = (&parts.method, &parts.uri);
+    let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id);
+
+    let answer = pass(core, peer, parts, body, &client, arrival, &mut exchange).await;
+    let mut answer = answer.unwrap_or_else(|rejection| refuse(&rejection, exchange.request_id()));
+
+    let headers = answer.headers_mut();
+    headers.insert(&names::REQUEST_ID, exchange.request_id().clone());
+    gateway.cors.decorate(origin.as_ref(), headers);
+    if https::wants_hsts(gateway.config.mode, &client) {
+        let (name, value) = https::HSTS;
+        headers.insert(name, value);
+    }
+    if core.is_draining() || peer.watch.is_undrained() {
+        headers.insert(CONNECTION, const { HeaderValue::from_static("close") });
+    }
+    exchange.answered(answer.status());
+    answer.map(|body| body.ending(exchange))
+}
+
+/// The stages. Each may refuse; only the last one speaks to an upstream.
+async fn pass(
+    core: &Core,
+    peer: &Peer,
+    mut parts: Parts,
+    body: RequestBody,
+    client: &Client,
+    arrival: Arrival,
+    exchange: &mut Exchange,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let Gateway { config, routes, cors, identities, .. } = &*core.gateway;
+    let now = arrival.unix_seconds();
+    let path = canonical::request(&parts, &config.hosts)?;
+    https::require(config.mode, client, &parts, path)?;
+    if let Some(headers) = cors.preflight(&parts)? {
+        return Ok(preflight(headers));
+    }
+    let route = routes.find(path, &parts.method)?;
+    limit::body(&parts.headers, route.body)?;
+    let verified = authenticate(core, &route.access, &parts.headers, now).await?;
+    let principal = verified.as_deref().map_or(&ANONYMOUS, Verified::principal);
+    exchange.called_by(principal);
+    authorize::authorize(&route.access, principal)?;
+    exchange.goes_to(route.upstream);
+    let identity = &identities[route.upstream.0];
+    let caller = Caller { principal, client, request_id: exchange.request_id() };
+    identity.identify(&mut parts, route.forward_authorization, &caller, now);
+
+    let request = Request::from_parts(parts, body.limited(route.body));
+    let upstream = core.upstream(route.upstream);
+    match forward(upstream, request, &peer.watch, config.timeouts.connect, arrival.instant).await {
+        Ok(mut answer) => {
+            identity.clean_answer(answer.headers_mut());
+            cors::strip(answer.headers_mut());
+            Ok(answer)
+        }
+        Err(error) => {
+            core.failed(route.upstream, &error, exchange.request_id());
+            Err(error.rejection())
+        }
+    }
+}
+
+/// Stage four: a token that is presented is verified; a route that reads none knows nobody.
+async fn authenticate(
+    core: &Core,
+    access: &Access,
+    headers: &HeaderMap,
+    now: i64,
+) -> Result<Option<Arc<Verified>>, Rejection> {
+    let Some(token) = authenticate::presented(access, headers)? else { return Ok(None) };
+    let verified = core.gateway.tokens.verify(token, now).await;
+    core.metrics.token(match &verified {
+        Ok((_, Found::Known)) => TokenResult::Known,
+        Ok((_, Found::Checked)) => TokenResult::Checked,
+        Err(_) => TokenResult::Refused,
+    });
+    match verified {
+        Ok((verified, _)) => Ok(Some(verified)),
+        Err(Unverified::Refused(refusal)) => Err(Unauthenticated::Refused(refusal).into()),
+        Err(Unverified::NoKeys) => Err(Rejection::NoKeys),
+    }
+}
+
+fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    *answer.headers_mut() = headers;
+    answer
+}
+
+fn refuse(rejection: &Rejection, request_id: &HeaderValue) -> Response<ResponseBody> {
+    rejection.problem().response(request_id.to_str().unwrap_or_default()).map(ResponseBody::whole)
+}

@@ -1,0 +1,271 @@
+//! Bodies on their way through: thin wrappers of hyper's, streamed and never collected, that tell the connection's
+//! [`Watch`] what they wait for.
+//!
+//! Trailers do not pass in either direction: a trailer could name a header that was stripped.
+
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::observe::Exchange;
+use crate::runtime::watch::{Expired, Watch};
+use crate::upstream::Lease;
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// More came than the route allows.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The other side went away, or broke the framing.
+    #[error("the body broke off")]
+    Broken(#[from] hyper::Error),
+    /// Nothing moved for too long.
+    #[error(transparent)]
+    Expired(#[from] Expired),
+}
+
+/// A client's body on its way to an upstream.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    watch: Rc<Watch>,
+    exchange: u64,
+    limit: u64,
+    received: u64,
+    finished: bool,
+}
+
+impl RequestBody {
+    /// The body of the exchange that is under way.
+    pub fn new(incoming: Incoming, watch: &Rc<Watch>, exchange: u64) -> Self {
+        let finished = incoming.is_end_stream();
+        Self { incoming, watch: Rc::clone(watch), exchange, limit: u64::MAX, received: 0, finished }
+    }
+
+    /// The same, allowed to grow to `limit` bytes.
+    #[must_use]
+    pub const fn limited(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Whether nothing is left to come.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// A body may outlive its exchange, and then says nothing.
+    fn watch(&self) -> Option<&Watch> {
+        self.watch.is_exchange(self.exchange).then_some(&*self.watch)
+    }
+
+    fn count(&mut self, data: &Bytes) -> Result<(), BodyError> {
+        self.received = self.received.saturating_add(data.len() as u64);
+        if self.received > self.limit {
+            return Err(BodyError::TooLarge(self.limit));
+        }
+        if let Some(watch) = self.watch() {
+            watch.upload_moved(data.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if !self.finished {
+            self.finished = true;
+            if let Some(watch) = self.watch() {
+                watch.upload_finished();
+            }
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                if let Some(watch) = self.watch() {
+                    watch.upload_waits();
+                }
+                return Poll::Pending;
+            };
+            let Some(frame) = frame.transpose()? else {
+                self.finish();
+                return Poll::Ready(None);
+            };
+            if let Ok(data) = frame.into_data() {
+                self.count(&data)?;
+                if self.incoming.is_end_stream() {
+                    self.finish();
+                }
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.finished
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.finished
+            && let Some(watch) = self.watch()
+        {
+            watch.leave_undrained();
+        }
+    }
+}
+
+/// What a client is answered with. Its end, or its loss, is the end of the [`Exchange`].
+pub struct ResponseBody {
+    source: Source,
+    exchange: Option<Exchange>,
+    ended: bool,
+}
+
+enum Source {
+    Empty,
+    Whole(Bytes),
+    Upstream { incoming: Incoming, lease: Option<Lease<RequestBody>>, watch: Rc<Watch> },
+}
+
+impl ResponseBody {
+    /// No body.
+    pub const fn empty() -> Self {
+        Self { source: Source::Empty, exchange: None, ended: false }
+    }
+
+    /// A body that is at hand.
+    pub const fn whole(bytes: Bytes) -> Self {
+        Self { source: Source::Whole(bytes), exchange: None, ended: false }
+    }
+
+    /// An upstream's body; the connection goes back to its pool when it is complete.
+    pub fn upstream(incoming: Incoming, lease: Lease<RequestBody>, watch: &Rc<Watch>) -> Self {
+        if incoming.is_end_stream() {
+            lease.give_back();
+            return Self::empty();
+        }
+        let source = Source::Upstream { incoming, lease: Some(lease), watch: Rc::clone(watch) };
+        Self { source, exchange: None, ended: false }
+    }
+
+    /// The exchange that ends with this body.
+    #[must_use]
+    pub fn ending(mut self, exchange: Exchange) -> Self {
+        self.exchange = Some(exchange);
+        self
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.sent(bytes as u64);
+        }
+    }
+}
+
+impl Source {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Self::Upstream { incoming, lease, watch } => {
+                let data = ready!(poll_upstream(incoming, watch, cx));
+                if matches!(data, None | Some(Ok(_)) if incoming.is_end_stream() || data.is_none())
+                    && let Some(lease) = lease.take()
+                {
+                    lease.give_back();
+                }
+                Poll::Ready(data)
+            }
+        }
+    }
+}
+
+fn poll_upstream(
+    incoming: &mut Incoming,
+    watch: &Watch,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, BodyError>>> {
+    loop {
+        if let Some(expired) = watch.expired() {
+            return Poll::Ready(Some(Err(expired.into())));
+        }
+        let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            watch.download_waits();
+            return Poll::Pending;
+        };
+        watch.download_moved();
+        let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
+        if let Ok(data) = frame.into_data() {
+            return Poll::Ready(Some(Ok(data)));
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let data = ready!(self.source.poll_data(cx)).transpose()?;
+        self.ended = data.is_none();
+        self.sent(data.as_ref().map_or(0, Bytes::len));
+        Poll::Ready(data.map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        let complete = self.ended || self.is_end_stream();
+        if let Some(exchange) = self.exchange.as_mut().filter(|_| complete) {
+            exchange.completed();
+        }
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").field("size", &self.size_hint()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! The last stage: the request goes to its upstream, and the answer's head comes back.
+//!
+//! Bodies flow afterwards, on their own. Whatever goes wrong is told to the client in general terms and logged in
+//! particular ones.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{Request, Response, StatusCode, Version};
+
+use super::body::{BodyError, RequestBody, ResponseBody};
+use crate::error::Rejection;
+use crate::pipeline::limit::BodyTooLarge;
+use crate::runtime::metrics::Failed;
+use crate::runtime::watch::{Expired, Watch};
+use crate::upstream::{SendError, Upstream};
+
+/// Why an upstream's answer cannot be passed on.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// See [`SendError`].
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// See [`Expired`].
+    #[error(transparent)]
+    Expired(#[from] Expired),
+    /// Nobody asked to switch protocols.
+    #[error("the upstream switched protocols unasked")]
+    Switched,
+}
+
+/// Sends the request and waits for the answer's head.
+///
+/// # Errors
+/// See [`ForwardError`].
+pub async fn forward(
+    upstream: &Upstream<RequestBody>,
+    mut request: Request<RequestBody>,
+    watch: &Rc<Watch>,
+    connect_limit: Duration,
+    now: Instant,
+) -> Result<Response<ResponseBody>, ForwardError> {
+    *request.version_mut() = Version::HTTP_11;
+    watch.answer_awaited(now);
+    if !request.body().is_finished() {
+        watch.upload_started(now);
+    }
+    let (answer, lease) = unless_expired(watch, upstream.send(request, connect_limit)).await??;
+    watch.answer_started();
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ForwardError::Switched);
+    }
+    let (mut head, incoming) = answer.into_parts();
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112 section 6.1: the length was never true, and must not be passed on as if it were.
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    Ok(Response::from_parts(head, ResponseBody::upstream(incoming, lease, watch)))
+}
+
+/// Gives up when the connection's watch says so; it wakes this task when it does.
+async fn unless_expired<T>(watch: &Watch, work: impl Future<Output = T>) -> Result<T, Expired> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| match (work.as_mut().poll(cx), watch.expired()) {
+        (Poll::Ready(done), _) => Poll::Ready(Ok(done)),
+        (Poll::Pending, Some(expired)) => Poll::Ready(Err(expired)),
+        (Poll::Pending, None) => Poll::Pending,
+    })
+    .await
+}
+
+impl ForwardError {
+    /// What the client is told.
+    pub fn rejection(&self) -> Rejection {
+        match self {
+            Self::Send(SendError::Unreachable(_)) => Rejection::Unreachable,
+            Self::Send(SendError::Broken(error)) => match client_fault(error) {
+                Some(BodyError::TooLarge(limit)) => BodyTooLarge { limit: *limit }.into(),
+                Some(_) => Rejection::BrokenBody,
+                None => Rejection::BadAnswer,
+            },
+            Self::Expired(Expired::Upload) => Rejection::RequestTooSlow,
+            Self::Expired(Expired::UploadStalled | Expired::FirstByte | Expired::Download) => {
+                Rejection::TooSlow
+            }
+            Self::Switched => Rejection::BadAnswer,
+        }
+    }
+
+    /// How it counts against the upstream; `None` if the client is to blame.
+    pub fn counts_as(&self) -> Option<Failed> {
+        match self.rejection() {
+            Rejection::Unreachable => Some(Failed::Unreachable),
+            Rejection::BadAnswer => Some(Failed::Broken),
+            Rejection::TooSlow => Some(Failed::Timeout),
+            _ => None,
+        }
+    }
+
+    /// Tells the operator, once, with the whole chain of causes.
+    pub fn log(&self, upstream: &str, request_id: &HeaderValue) {
+        let mut causes = self.to_string();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            // Writing into a String cannot fail.
+            let _ = write!(causes, ": {cause}");
+            next = cause.source();
+        }
+        let request_id = request_id.to_str().unwrap_or_default();
+        match self.counts_as() {
+            Some(_) => tracing::warn!(upstream, request_id, error = causes, "no answer from an upstream"),
+            None => tracing::debug!(upstream, request_id, error = causes, "a request broke off"),
+        }
+    }
+}
+
+/// hyper reports a request body's own error as the cause of the exchange's.
+fn client_fault(error: &hyper::Error) -> Option<&BodyError> {
+    error.source().and_then(|cause| cause.downcast_ref())
+}

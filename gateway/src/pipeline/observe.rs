@@ -1,0 +1,131 @@
+//! What is counted and logged of a request: one access log line and a few counters, at its very end.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderValue, Method, StatusCode, Uri};
+
+use super::principal::Principal;
+use crate::config::UpstreamId;
+use crate::runtime::access_log::Line;
+use crate::runtime::core::Core;
+use crate::runtime::watch::Watch;
+
+/// As nginx has it: the client went away before there was an answer.
+const CLIENT_CLOSED: u16 = 499;
+
+/// One request, from its head to the last byte of its answer, whichever way it ends. Dropping it writes the line.
+#[derive(Debug)]
+pub struct Exchange {
+    core: Rc<Core>,
+    watch: Rc<Watch>,
+    arrival: Instant,
+    at: SystemTime,
+    method: Method,
+    uri: Uri,
+    client: IpAddr,
+    request_id: HeaderValue,
+    user: HeaderValue,
+    upstream: Option<UpstreamId>,
+    status: StatusCode,
+    bytes: u64,
+    complete: bool,
+}
+
+/// When a request arrived, by both clocks: read once, and passed on from here.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// For measuring.
+    pub instant: Instant,
+    /// For rules and logs.
+    pub time: SystemTime,
+}
+
+impl Arrival {
+    /// In Unix seconds.
+    pub fn unix_seconds(&self) -> i64 {
+        let since = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Exchange {
+    /// A request has arrived.
+    pub fn begin(
+        core: &Rc<Core>,
+        watch: &Rc<Watch>,
+        arrival: Arrival,
+        (method, uri): (&Method, &Uri),
+        client: IpAddr,
+        request_id: HeaderValue,
+    ) -> Self {
+        Self {
+            core: Rc::clone(core),
+            watch: Rc::clone(watch),
+            arrival: arrival.instant,
+            at: arrival.time,
+            method: method.clone(),
+            uri: uri.clone(),
+            client,
+            request_id,
+            user: const { HeaderValue::from_static("") },
+            upstream: None,
+            status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
+            bytes: 0,
+            complete: false,
+        }
+    }
+
+    /// The id under which the request is logged everywhere.
+    pub const fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    /// Who is calling has become known.
+    pub fn called_by(&mut self, principal: &Principal) {
+        self.user = principal.user_id().clone();
+    }
+
+    /// An upstream is asked.
+    pub const fn goes_to(&mut self, upstream: UpstreamId) {
+        self.upstream = Some(upstream);
+    }
+
+    /// The answer's head is ready.
+    pub const fn answered(&mut self, status: StatusCode) {
+        self.status = status;
+    }
+
+    /// So many bytes of the answer's body went out.
+    pub const fn sent(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// The answer's body is complete.
+    pub const fn completed(&mut self) {
+        self.complete = true;
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.watch.request_finished(now);
+        let took = now.saturating_duration_since(self.arrival);
+        self.core.metrics.answered(self.upstream, self.status, took, self.bytes);
+        self.core.log.write(&Line {
+            at: self.at,
+            method: &self.method,
+            path: self.uri.path(),
+            status: self.status,
+            took,
+            bytes: self.bytes,
+            complete: self.complete || self.method == Method::HEAD,
+            upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)),
+            request_id: &self.request_id,
+            user: &self.user,
+            client: self.client,
+        });
+    }
+}

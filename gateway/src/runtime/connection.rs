@@ -1,0 +1,128 @@
+//! One client connection: TLS if there is any, then HTTP/1.1 until either side has had enough.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
+
+use super::connections::{Place, Stage};
+use super::core::{Accepted, Core, canonical};
+use super::stream::{Socket, Stream};
+use super::watch::{Limits, Verdict, Watch};
+use crate::gateway::handle;
+
+/// Whom a connection belongs to.
+#[derive(Debug)]
+pub struct Peer {
+    /// The other end: the client, or a proxy.
+    pub address: IpAddr,
+    /// Whether it speaks TLS to us.
+    pub tls: bool,
+    /// The connection's time limits.
+    pub watch: Rc<Watch>,
+}
+
+/// How connections of one core are served.
+pub struct Door {
+    core: Rc<Core>,
+    tls: Option<TlsAcceptor>,
+    http: http1::Builder,
+    limits: Limits,
+}
+
+impl Door {
+    /// Takes the limits from the configuration.
+    pub fn new(core: &Rc<Core>, tls: Option<TlsAcceptor>) -> Self {
+        let (timeouts, limits) = (&core.gateway.config.timeouts, &core.gateway.config.limits);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            // The connection's own watch keeps the time, and needs no timer per request.
+            .header_read_timeout(None)
+            .max_header_size(limits.head)
+            .max_buf_size(limits.head.max(MIN_BUFFER));
+        let limits = Limits {
+            head: timeouts.head,
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            min_rate: timeouts.min_rate,
+        };
+        Self { core: Rc::clone(core), tls, http, limits }
+    }
+
+    /// Serves a socket as a task of this core.
+    pub fn enter(&self, accepted: Accepted, place: Place) {
+        let Accepted { socket, peer } = accepted;
+        let watch = Rc::new(Watch::new(self.limits, Instant::now()));
+        let peer = Rc::new(Peer { address: canonical(peer), tls: self.tls.is_some(), watch });
+        let (core, tls, http) = (Rc::clone(&self.core), self.tls.clone(), self.http.clone());
+        tokio::task::spawn_local(async move {
+            let Ok(socket) = open(socket, tls, peer.watch.clone()).await else { return };
+            serve(socket, &http, core, peer, &place).await;
+        });
+    }
+}
+
+/// Room for a head, and enough for bodies to be read in pieces that are worth a call.
+const MIN_BUFFER: usize = 64 << 10;
+
+/// The handshake has as long as a request head.
+async fn open(
+    socket: std::net::TcpStream,
+    tls: Option<TlsAcceptor>,
+    watch: Rc<Watch>,
+) -> std::io::Result<Stream> {
+    let socket = TcpStream::from_std(socket)?;
+    let Some(tls) = tls else { return Ok(Stream::new(Socket::Plain(socket), watch)) };
+    let limit = watch.head_limit();
+    let socket = tokio::time::timeout(limit, tls.accept(socket)).await.map_err(std::io::Error::from)?;
+    let socket = socket.inspect_err(|error| tracing::debug!(%error, "TLS handshake"))?;
+    Ok(Stream::new(Socket::Tls(Box::new(socket)), watch))
+}
+
+async fn serve(stream: Stream, http: &http1::Builder, core: Rc<Core>, peer: Rc<Peer>, place: &Place) {
+    let watch = Rc::clone(&peer.watch);
+    let service = service_fn(move |request| {
+        let (core, peer) = (Rc::clone(&core), Rc::clone(&peer));
+        async move { Ok::<_, Infallible>(handle(&core, &peer, request).await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut timer = pin!(tokio::time::sleep_until(watch.first_check(Instant::now()).into()));
+    let mut told = false;
+    poll_fn(|cx| {
+        place.remember(cx.waker());
+        if overdue(&watch, timer.as_mut(), cx) {
+            return Poll::Ready(());
+        }
+        if place.stage() == Stage::Closing && !std::mem::replace(&mut told, true) {
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx).map(|end| {
+            if let Err(error) = end {
+                tracing::debug!(%error, "client connection");
+            }
+        })
+    })
+    .await;
+}
+
+/// Looks at the watch whenever the timer has run out, and arms it again; answers whether the connection must go.
+fn overdue(watch: &Watch, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
+    while timer.as_mut().poll(cx).is_ready() {
+        match watch.check(Instant::now()) {
+            Verdict::Close => return true,
+            // The exchange itself sees what expired when it is polled next, right after this.
+            Verdict::Expired(next) | Verdict::Fine(next) => timer.as_mut().reset(next.into()),
+        }
+    }
+    false
+}

@@ -1,0 +1,130 @@
+//! The open connections of one core: how many there are, and a way to wake them all.
+//!
+//! The count is also what the acceptor compares, so it is shared; everything else stays on the core.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+/// How far the core is on its way to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// As usual.
+    Serving,
+    /// Every answer says `Connection: close`.
+    Draining,
+    /// Connections without a request are closed too.
+    Closing,
+}
+
+/// The connections of one core.
+#[derive(Debug)]
+pub struct Connections {
+    load: Arc<AtomicUsize>,
+    stage: Cell<Stage>,
+    wakers: RefCell<Vec<Option<Waker>>>,
+    free: RefCell<Vec<usize>>,
+    left: Notify,
+}
+
+/// One open connection's place; dropped with it.
+#[derive(Debug)]
+pub struct Place {
+    connections: Rc<Connections>,
+    index: usize,
+    known: Cell<bool>,
+}
+
+impl Connections {
+    /// None yet. The acceptor raises `load` for each socket that it hands over; the place's end lowers it.
+    pub fn new(load: Arc<AtomicUsize>) -> Self {
+        Self {
+            load,
+            stage: Cell::new(Stage::Serving),
+            wakers: RefCell::default(),
+            free: RefCell::default(),
+            left: Notify::new(),
+        }
+    }
+
+    /// Takes a place for a socket that was handed over.
+    pub fn enter(self: &Rc<Self>) -> Place {
+        let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            let mut wakers = self.wakers.borrow_mut();
+            wakers.push(None);
+            wakers.len() - 1
+        });
+        Place { connections: Rc::clone(self), index, known: Cell::new(false) }
+    }
+
+    /// Where the core is on its way to the end.
+    pub fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    /// Goes on to a stage, and lets every connection see it.
+    pub fn go_on(&self, stage: Stage) {
+        self.stage.set(stage);
+        for waker in self.wakers.borrow().iter().flatten() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Resolves when no connection is left.
+    pub async fn all_left(&self) {
+        while self.open() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.wakers.borrow().len() - self.free.borrow().len()
+    }
+}
+
+impl Place {
+    /// Remembers how to wake this connection: the waker of its task, which stays the same.
+    pub fn remember(&self, waker: &Waker) {
+        if !self.known.replace(true) {
+            self.connections.wakers.borrow_mut()[self.index] = Some(waker.clone());
+        }
+    }
+
+    /// Where the core is on its way to the end.
+    pub fn stage(&self) -> Stage {
+        self.connections.stage()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.wakers.borrow_mut()[self.index] = None;
+        self.connections.free.borrow_mut().push(self.index);
+        self.connections.load.fetch_sub(1, Ordering::Relaxed);
+        self.connections.left.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn places_are_counted_and_used_again() {
+        let load = Arc::new(AtomicUsize::new(2));
+        let connections = Rc::new(Connections::new(Arc::clone(&load)));
+        let (first, second) = (connections.enter(), connections.enter());
+        drop(first);
+        assert_eq!(load.load(Ordering::Relaxed), 1);
+        assert_eq!(connections.open(), 1);
+        load.fetch_add(1, Ordering::Relaxed);
+        let third = connections.enter();
+        assert_eq!(connections.wakers.borrow().len(), 2);
+        drop((second, third));
+        connections.all_left().await;
+    }
+}

@@ -1,0 +1,192 @@
+//! One core: a thread with its own single-threaded runtime, its own upstream connections, its own counters.
+//!
+//! Nothing here is shared with other cores while requests are served; sockets come in, and that is all.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use aws_lc_rs::error::Unspecified;
+use http::HeaderValue;
+use process::telemetry::LogFormat;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
+
+use super::access_log::AccessLog;
+use super::connection;
+use super::connections::{Connections, Stage};
+use super::metrics::CoreMetrics;
+use super::request_ids::RequestIds;
+use crate::config::UpstreamId;
+use crate::gateway::Gateway;
+use crate::pipeline::body::RequestBody;
+use crate::pipeline::forward::ForwardError;
+use crate::upstream::{Target, Upstream};
+
+/// A second: the grain in which idle upstream connections age.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long clients that keep a connection open may still send a request on it once draining has begun. They are
+/// answered with `Connection: close`; whoever has not used the connection by then is closed.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
+
+/// A socket on its way to a core.
+#[derive(Debug)]
+pub struct Accepted {
+    /// As the system gave it, not blocking.
+    pub socket: std::net::TcpStream,
+    /// The client, or the proxy before us.
+    pub peer: SocketAddr,
+}
+
+/// What a core is started with.
+pub struct Plan {
+    /// Shared by all.
+    pub gateway: Arc<Gateway>,
+    /// Where each upstream's servers are, by upstream, and what goes into their `Host`.
+    pub targets: Vec<Vec<(Target, HeaderValue)>>,
+    /// TLS for clients, if there is any.
+    pub tls: Option<TlsAcceptor>,
+    /// Open connections, as the acceptor counts them.
+    pub load: Arc<AtomicUsize>,
+    /// The core's counters.
+    pub metrics: Arc<CoreMetrics>,
+    /// Who writes the access log, if it is on, and its form.
+    pub log: Option<SyncSender<Vec<u8>>>,
+    /// See [`Plan::log`].
+    pub log_format: LogFormat,
+    /// The sockets.
+    pub sockets: mpsc::UnboundedReceiver<Accepted>,
+    /// Turns to true when the process is told to stop.
+    pub drain: watch::Receiver<bool>,
+}
+
+/// One core's own state.
+pub struct Core {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) metrics: Arc<CoreMetrics>,
+    pub(crate) log: Rc<AccessLog>,
+    pub(crate) ids: RequestIds,
+    upstreams: Box<[Upstream<RequestBody>]>,
+    connections: Rc<Connections>,
+}
+
+impl Core {
+    /// Whether answers say farewell.
+    pub fn is_draining(&self) -> bool {
+        self.connections.stage() > Stage::Serving
+    }
+
+    /// How this core reaches an upstream.
+    pub fn upstream(&self, id: UpstreamId) -> &Upstream<RequestBody> {
+        &self.upstreams[id.0]
+    }
+
+    /// The upstream's name in the configuration.
+    pub fn upstream_name(&self, id: UpstreamId) -> &str {
+        &self.gateway.config.upstream(id).name
+    }
+
+    /// Counts and logs an exchange without an answer.
+    pub fn failed(&self, id: UpstreamId, error: &ForwardError, request_id: &HeaderValue) {
+        if let Some(how) = error.counts_as() {
+            self.metrics.failed(id, how);
+        }
+        error.log(self.upstream_name(id), request_id);
+    }
+
+    fn tick(&self) {
+        for (index, upstream) in self.upstreams.iter().enumerate() {
+            upstream.tick();
+            self.metrics.idle(UpstreamId(index), upstream.idle());
+        }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// Why a core does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// No event queue or thread.
+    #[error("the core's runtime cannot be started")]
+    Runtime(#[from] std::io::Error),
+    /// No randomness for request ids.
+    #[error("the system gives no random bytes")]
+    Random(#[from] Unspecified),
+}
+
+/// Serves on this thread until it is drained.
+///
+/// # Errors
+/// See [`CoreError`]; only before anything is served.
+pub fn run(plan: Plan) -> Result<(), CoreError> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let ids = RequestIds::new()?;
+    runtime.block_on(serve(plan, ids));
+    Ok(())
+}
+
+async fn serve(plan: Plan, ids: RequestIds) {
+    let Plan { gateway, targets, tls, load, metrics, log, log_format, mut sockets, mut drain } = plan;
+    let core = Rc::new(Core {
+        log: Rc::new(AccessLog::new(log, log_format, Arc::clone(&metrics))),
+        upstreams: targets.into_iter().map(Upstream::new).collect(),
+        connections: Rc::new(Connections::new(load)),
+        gateway,
+        metrics,
+        ids,
+    });
+    let door = connection::Door::new(&core, tls);
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            accepted = sockets.recv() => match accepted {
+                Some(accepted) => door.enter(accepted, core.connections.enter()),
+                None => break,
+            },
+            _ = drain.wait_for(|draining| *draining) => break,
+            _ = tick.tick() => core.tick(),
+        }
+    }
+    finish(&core, &door, &mut sockets).await;
+}
+
+/// Lets what is in flight finish, as long as the configuration allows.
+async fn finish(core: &Rc<Core>, door: &connection::Door, sockets: &mut mpsc::UnboundedReceiver<Accepted>) {
+    core.connections.go_on(Stage::Draining);
+    let limit = core.gateway.config.timeouts.drain;
+    let all_left = async {
+        let accept_last = async {
+            // What was accepted before the listener closed is served too.
+            while let Some(accepted) = sockets.recv().await {
+                door.enter(accepted, core.connections.enter());
+            }
+            core.connections.all_left().await;
+        };
+        if tokio::time::timeout(LAST_REQUESTS.min(limit / 2), accept_last).await.is_err() {
+            core.connections.go_on(Stage::Closing);
+            core.connections.all_left().await;
+        }
+    };
+    if tokio::time::timeout(limit, all_left).await.is_err() {
+        tracing::warn!("requests were still in flight when the time to finish them was over");
+    }
+    core.log.hand_over();
+}
+
+/// The address that counts for limits and logs.
+pub(super) fn canonical(peer: SocketAddr) -> IpAddr {
+    peer.ip().to_canonical()
+}

@@ -1,0 +1,309 @@
+//! What each core counts, and all of it as Prometheus text.
+//!
+//! Every counter has one writer, its core, so counting is a plain store; only a scrape reads across cores.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::config::UpstreamId;
+
+/// The upper bounds of the duration buckets, in microseconds.
+const BOUNDS: [u64; 12] =
+    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
+
+/// What only goes up, or is set, by one core.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Only the counter's own core may call this.
+    pub fn add(&self, amount: u64) {
+        self.set(self.get().wrapping_add(amount));
+    }
+
+    /// Likewise.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The present value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How an exchange with an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// No server could be reached.
+    Unreachable,
+    /// The connection broke.
+    Broken,
+    /// Too slow.
+    Timeout,
+}
+
+/// How a token was dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenResult {
+    /// It was in the cache.
+    Known,
+    /// Its signature was checked.
+    Checked,
+    /// It was not accepted.
+    Refused,
+}
+
+/// The counters of one core.
+#[derive(Debug)]
+pub struct CoreMetrics {
+    /// One for each upstream, and the last for requests that reached none.
+    upstreams: Box<[PerUpstream]>,
+    tokens: [Counter; 3],
+    /// Access log lines that nobody took.
+    pub(crate) lines_dropped: Counter,
+}
+
+#[derive(Debug, Default)]
+struct PerUpstream {
+    statuses: [Counter; 5],
+    durations: [Counter; BOUNDS.len() + 1],
+    micros: Counter,
+    bytes: Counter,
+    failures: [Counter; 3],
+    idle: Counter,
+}
+
+impl CoreMetrics {
+    /// All zero, for so many upstreams.
+    pub fn new(upstreams: usize) -> Self {
+        let upstreams = (0..=upstreams).map(|_| PerUpstream::default()).collect();
+        Self { upstreams, tokens: Default::default(), lines_dropped: Counter::default() }
+    }
+
+    /// An answer is complete.
+    pub fn answered(&self, upstream: Option<UpstreamId>, status: StatusCode, took: Duration, bytes: u64) {
+        let per = self.upstream(upstream);
+        per.statuses[usize::from(status.as_u16() / 100).clamp(1, 5) - 1].add(1);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|&bound| micros <= bound).unwrap_or(BOUNDS.len());
+        per.durations[bucket].add(1);
+        per.micros.add(micros);
+        per.bytes.add(bytes);
+    }
+
+    /// An exchange failed.
+    pub fn failed(&self, upstream: UpstreamId, how: Failed) {
+        self.upstream(Some(upstream)).failures[how as usize].add(1);
+    }
+
+    /// A token was dealt with.
+    pub fn token(&self, result: TokenResult) {
+        self.tokens[result as usize].add(1);
+    }
+
+    /// So many connections to the upstream are idle.
+    pub fn idle(&self, upstream: UpstreamId, connections: usize) {
+        self.upstream(Some(upstream)).idle.set(connections as u64);
+    }
+
+    fn upstream(&self, upstream: Option<UpstreamId>) -> &PerUpstream {
+        let none = self.upstreams.len() - 1;
+        &self.upstreams[upstream.map_or(none, |UpstreamId(index)| index.min(none))]
+    }
+}
+
+/// Gauges that belong to the process and not to a core.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gauges {
+    /// Open client connections.
+    pub connections: usize,
+    /// Tokens in the cache.
+    pub known_tokens: usize,
+    /// Whether a key set is loaded.
+    pub has_keys: bool,
+    /// Fetches of the key set that succeeded and failed.
+    pub fetches: (u64, u64),
+    /// Whether the process is on its way out.
+    pub draining: bool,
+}
+
+/// All metrics in the Prometheus text format; `names` are the upstreams' in the order of their ids.
+pub fn render(cores: &[std::sync::Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> String {
+    let mut page = Page { text: String::with_capacity(8192), cores };
+    page.requests(names);
+    page.durations(names);
+    page.upstreams(names);
+    page.tokens();
+    page.process(gauges);
+    page.text
+}
+
+struct Page<'c> {
+    text: String,
+    cores: &'c [std::sync::Arc<CoreMetrics>],
+}
+
+impl Page<'_> {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = match labels {
+            "" => writeln!(self.text, "{name} {value}"),
+            _ => writeln!(self.text, "{name}{{{labels}}} {value}"),
+        };
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.line(name, "", value);
+    }
+
+    fn sum(&self, counter: impl Fn(&CoreMetrics) -> &Counter) -> u64 {
+        self.cores.iter().map(|core| counter(core).get()).sum()
+    }
+
+    fn requests(&mut self, names: &[String]) {
+        let name = "gateway_requests_total";
+        self.head(name, "counter", "Answered requests; those that reached no upstream have upstream=\"\".");
+        for (index, upstream) in with_none(names).enumerate() {
+            for class in 0..5 {
+                let count = self.sum(|core| &core.upstreams[index].statuses[class]);
+                self.line(name, &format!("upstream=\"{upstream}\",status=\"{}xx\"", class + 1), count);
+            }
+        }
+        let name = "gateway_response_bytes_total";
+        self.head(name, "counter", "Bytes of answers' bodies.");
+        for (index, upstream) in with_none(names).enumerate() {
+            let count = self.sum(|core| &core.upstreams[index].bytes);
+            self.line(name, &format!("upstream=\"{upstream}\""), count);
+        }
+    }
+
+    fn durations(&mut self, names: &[String]) {
+        self.head(
+            "gateway_request_seconds",
+            "histogram",
+            "From a request's arrival to its answer's last byte.",
+        );
+        for (index, upstream) in with_none(names).enumerate() {
+            let mut count = 0;
+            for (bucket, &bound) in BOUNDS.iter().enumerate() {
+                count += self.sum(|core| &core.upstreams[index].durations[bucket]);
+                let bound = Duration::from_micros(bound).as_secs_f64();
+                self.line(
+                    "gateway_request_seconds_bucket",
+                    &format!("upstream=\"{upstream}\",le=\"{bound}\""),
+                    count,
+                );
+            }
+            count += self.sum(|core| &core.upstreams[index].durations[BOUNDS.len()]);
+            self.line(
+                "gateway_request_seconds_bucket",
+                &format!("upstream=\"{upstream}\",le=\"+Inf\""),
+                count,
+            );
+            let total = Duration::from_micros(self.sum(|core| &core.upstreams[index].micros)).as_secs_f64();
+            self.line("gateway_request_seconds_sum", &format!("upstream=\"{upstream}\""), total);
+            self.line("gateway_request_seconds_count", &format!("upstream=\"{upstream}\""), count);
+        }
+    }
+
+    fn upstreams(&mut self, names: &[String]) {
+        let name = "gateway_upstream_failures_total";
+        self.head(name, "counter", "Requests that an upstream did not answer.");
+        for (index, upstream) in names.iter().enumerate() {
+            for (how, reason) in ["unreachable", "broken", "timeout"].iter().enumerate() {
+                let count = self.sum(|core| &core.upstreams[index].failures[how]);
+                self.line(name, &format!("upstream=\"{upstream}\",reason=\"{reason}\""), count);
+            }
+        }
+        let name = "gateway_upstream_idle_connections";
+        self.head(name, "gauge", "Open connections to an upstream that wait for a request.");
+        for (index, upstream) in names.iter().enumerate() {
+            let count = self.sum(|core| &core.upstreams[index].idle);
+            self.line(name, &format!("upstream=\"{upstream}\""), count);
+        }
+    }
+
+    fn tokens(&mut self) {
+        let name = "gateway_tokens_total";
+        self.head(name, "counter", "Access tokens that requests presented.");
+        for (index, result) in ["known", "checked", "refused"].iter().enumerate() {
+            let count = self.sum(|core| &core.tokens[index]);
+            self.line(name, &format!("result=\"{result}\""), count);
+        }
+    }
+
+    fn process(&mut self, gauges: Gauges) {
+        self.single("gateway_connections", "gauge", "Open client connections.", gauges.connections);
+        self.single("gateway_known_tokens", "gauge", "Verified tokens in the cache.", gauges.known_tokens);
+        self.single(
+            "gateway_key_set_loaded",
+            "gauge",
+            "Whether a key set is loaded.",
+            u8::from(gauges.has_keys),
+        );
+        let name = "gateway_key_set_fetches_total";
+        self.head(name, "counter", "Attempts to fetch the key set.");
+        self.line(name, "result=\"success\"", gauges.fetches.0);
+        self.line(name, "result=\"failure\"", gauges.fetches.1);
+        self.single(
+            "gateway_draining",
+            "gauge",
+            "Whether the process is stopping.",
+            u8::from(gauges.draining),
+        );
+        let dropped = self.sum(|core| &core.lines_dropped);
+        let help = "Access log lines lost because standard output was not read.";
+        self.single("gateway_access_log_lines_dropped_total", "counter", help, dropped);
+    }
+}
+
+fn with_none(names: &[String]) -> impl Iterator<Item = &str> {
+    names.iter().map(String::as_str).chain([""])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn cores_are_summed() {
+        let cores: Vec<_> = (0..2).map(|_| Arc::new(CoreMetrics::new(1))).collect();
+        let orders = UpstreamId(0);
+        cores[0].answered(Some(orders), StatusCode::OK, Duration::from_micros(600), 10);
+        cores[1].answered(Some(orders), StatusCode::CREATED, Duration::from_secs(60), 5);
+        cores[1].answered(None, StatusCode::NOT_FOUND, Duration::ZERO, 1);
+        cores[0].failed(orders, Failed::Broken);
+        cores[0].token(TokenResult::Checked);
+        let text = render(
+            &cores,
+            &["orders".to_owned()],
+            Gauges { connections: 3, has_keys: true, ..Gauges::default() },
+        );
+        for line in [
+            "gateway_requests_total{upstream=\"orders\",status=\"2xx\"} 2",
+            "gateway_requests_total{upstream=\"\",status=\"4xx\"} 1",
+            "gateway_response_bytes_total{upstream=\"orders\"} 15",
+            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"0.0005\"} 0",
+            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"0.001\"} 1",
+            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"+Inf\"} 2",
+            "gateway_request_seconds_count{upstream=\"orders\"} 2",
+            "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1",
+            "gateway_tokens_total{result=\"checked\"} 1",
+            "gateway_connections 3",
+            "gateway_key_set_loaded 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
+        }
+    }
+}

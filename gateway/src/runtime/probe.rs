@@ -1,0 +1,41 @@
+//! What the private listener tells of the gateway: whether it should get requests, and its metrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use process::private::{NotReady, Probe};
+use tokio::sync::watch;
+
+use super::metrics::{CoreMetrics, Gauges, render};
+use crate::gateway::Gateway;
+
+/// See the module.
+pub(super) struct GatewayProbe {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) metrics: Vec<Arc<CoreMetrics>>,
+    pub(super) loads: Vec<Arc<AtomicUsize>>,
+    pub(super) upstreams: Vec<String>,
+    pub(super) draining: watch::Receiver<bool>,
+}
+
+impl Probe for GatewayProbe {
+    /// Keys are loaded and the process is not draining. A dead upstream does not count: the others are served.
+    async fn ready(&self) -> Result<(), NotReady> {
+        let draining = self.draining.borrow().then(|| "draining".to_owned());
+        let keys =
+            (!self.gateway.tokens.has_keys()).then(|| "keys: no key set has been fetched yet".to_owned());
+        let reasons: Vec<_> = [draining, keys].into_iter().flatten().collect();
+        if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
+    }
+
+    fn metrics(&self) -> String {
+        let gauges = Gauges {
+            connections: self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum(),
+            known_tokens: self.gateway.tokens.known(),
+            has_keys: self.gateway.tokens.has_keys(),
+            fetches: self.gateway.tokens.fetches(),
+            draining: *self.draining.borrow(),
+        };
+        render(&self.metrics, &self.upstreams, gauges)
+    }
+}

@@ -1,0 +1,409 @@
+//! The time limits of one client connection, kept without a timer per request.
+//!
+//! Each connection has one [`Watch`]. Streams and bodies note in it what they wait for, which costs a store; one
+//! lazily armed timer of the connection asks now and then what is overdue. Every limit is at least
+//! [`Limits::tick`], and the timer is never armed further away than that, so no limit is ever noticed late.
+//!
+//! Knows nothing of HTTP messages; whoever waits decides what an expiry means.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// How long a rate is measured before it is judged.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// The limits of every connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a request head, from its first byte; also for a connection's first request and its TLS handshake.
+    pub head: Duration,
+    /// From the end of the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// For a body, or a connection between requests, on which nothing moves.
+    pub idle: Duration,
+    /// Bytes a second that a request body must keep up, measured over ten seconds of waiting.
+    pub min_rate: u64,
+}
+
+impl Limits {
+    /// The furthest that the timer may be armed ahead.
+    fn tick(&self) -> Duration {
+        self.head.min(self.first_byte).min(self.idle).min(RATE_WINDOW)
+    }
+}
+
+/// Which part of an exchange took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Expired {
+    /// The client does not send its body, or too slowly.
+    #[error("the client sends its body too slowly")]
+    Upload,
+    /// The upstream does not take the body.
+    #[error("the upstream does not read the request body")]
+    UploadStalled,
+    /// The upstream has everything and does not answer.
+    #[error("the upstream does not answer")]
+    FirstByte,
+    /// The upstream stopped in the middle of its answer.
+    #[error("the upstream stopped sending")]
+    Download,
+}
+
+/// What the connection's timer found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is overdue; ask again then.
+    Fine(Instant),
+    /// The exchange failed ([`Watch::expired`] says why): let it answer, and ask again then.
+    Expired(Instant),
+    /// The client is gone or stalls: close the connection.
+    Close,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// Between two requests.
+    Idle(Instant),
+    /// In the middle of a request head.
+    Head(Instant),
+    /// A request is being served.
+    Busy,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Upload {
+    Done,
+    /// The client should send.
+    Receiving(Instant),
+    /// The upstream should take what there is.
+    Sending(Instant),
+}
+
+/// Bytes that moved while somebody waited for them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rate {
+    waited: Duration,
+    bytes: u64,
+}
+
+/// What one connection waits for.
+#[derive(Debug)]
+pub struct Watch {
+    limits: Limits,
+    client: Cell<Client>,
+    upload: Cell<Upload>,
+    upload_rate: Cell<Rate>,
+    first_byte: Cell<Option<Instant>>,
+    download: Cell<Option<Instant>>,
+    write: Cell<Option<Instant>>,
+    expired: Cell<Option<Expired>>,
+    exchange: Cell<u64>,
+    undrained: Cell<bool>,
+    answered: Cell<bool>,
+}
+
+impl Watch {
+    /// A connection that has just been accepted: its first head is awaited.
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        Self {
+            limits,
+            client: Cell::new(Client::Head(now)),
+            upload: Cell::new(Upload::Done),
+            upload_rate: Cell::default(),
+            first_byte: Cell::new(None),
+            download: Cell::new(None),
+            write: Cell::new(None),
+            expired: Cell::new(None),
+            exchange: Cell::new(0),
+            undrained: Cell::new(false),
+            answered: Cell::new(false),
+        }
+    }
+
+    /// How long a head, or a handshake before the first one, may take.
+    pub const fn head_limit(&self) -> Duration {
+        self.limits.head
+    }
+
+    /// The first time at which to ask [`Watch::check`].
+    pub fn first_check(&self, now: Instant) -> Instant {
+        now + self.limits.tick()
+    }
+
+    /// Bytes came in; between requests they begin a head.
+    pub fn bytes_read(&self) {
+        if let Client::Idle(_) = self.client.get() {
+            self.client.set(Client::Head(Instant::now()));
+        }
+    }
+
+    /// The client does not take what is written.
+    pub fn write_blocked(&self) {
+        if self.write.get().is_none() {
+            self.write.set(Some(Instant::now()));
+        }
+    }
+
+    /// Something could be written again.
+    pub fn write_moved(&self) {
+        self.write.set(None);
+    }
+
+    /// A request head is complete. Answers its arrival and the number of the exchange.
+    pub fn request_started(&self) -> (Instant, u64) {
+        let arrival = match self.client.get() {
+            Client::Head(since) if self.exchange.get() > 0 => since,
+            // The first head's wait began with the connection, and a pipelined head was never seen coming.
+            Client::Head(_) | Client::Idle(_) | Client::Busy => Instant::now(),
+        };
+        self.client.set(Client::Busy);
+        self.answered.set(false);
+        self.upload.set(Upload::Done);
+        self.first_byte.set(None);
+        self.download.set(None);
+        self.expired.set(None);
+        self.exchange.set(self.exchange.get() + 1);
+        (arrival, self.exchange.get())
+    }
+
+    /// The answer is complete; the connection waits for its next request, once the body has come in.
+    pub fn request_finished(&self, now: Instant) {
+        self.answered.set(true);
+        self.download.set(None);
+        self.first_byte.set(None);
+        if let Upload::Done = self.upload.get() {
+            self.client.set(Client::Idle(now));
+        }
+    }
+
+    /// Is this still the exchange that is under way? A body may outlive its exchange.
+    pub fn is_exchange(&self, exchange: u64) -> bool {
+        self.exchange.get() == exchange
+    }
+
+    /// A body is about to be passed on.
+    pub fn upload_started(&self, now: Instant) {
+        self.upload_rate.set(Rate::default());
+        self.upload.set(Upload::Sending(now));
+    }
+
+    /// The next part of the body is awaited from the client.
+    pub fn upload_waits(&self) {
+        if let Upload::Sending(_) = self.upload.get() {
+            self.upload.set(Upload::Receiving(Instant::now()));
+        }
+    }
+
+    /// Part of the body came in and goes on.
+    pub fn upload_moved(&self, bytes: u64) {
+        let now = Instant::now();
+        if let Upload::Receiving(since) = self.upload.get() {
+            let rate = self.upload_rate.get();
+            self.upload_rate
+                .set(Rate { waited: rate.waited + (now - since), bytes: rate.bytes.saturating_add(bytes) });
+        }
+        self.upload.set(Upload::Sending(now));
+    }
+
+    /// The body is complete; the wait for the answer begins.
+    pub fn upload_finished(&self) {
+        let now = Instant::now();
+        self.upload.set(Upload::Done);
+        if self.first_byte.get().is_some() {
+            self.first_byte.set(Some(now));
+        }
+        if self.answered.get() {
+            self.client.set(Client::Idle(now));
+        }
+    }
+
+    /// The request goes out; an answer is due.
+    pub fn answer_awaited(&self, now: Instant) {
+        self.first_byte.set(Some(now));
+    }
+
+    /// The answer's head is here.
+    pub fn answer_started(&self) {
+        self.first_byte.set(None);
+    }
+
+    /// The next part of the answer is awaited from the upstream.
+    pub fn download_waits(&self) {
+        if self.download.get().is_none() {
+            self.download.set(Some(Instant::now()));
+        }
+    }
+
+    /// Part of the answer came in.
+    pub fn download_moved(&self) {
+        self.download.set(None);
+    }
+
+    /// What went wrong with the exchange under way.
+    pub fn expired(&self) -> Option<Expired> {
+        self.expired.get()
+    }
+
+    /// The client may still be sending a body that nobody will read.
+    pub fn leave_undrained(&self) {
+        self.undrained.set(true);
+    }
+
+    /// Whether [`Watch::leave_undrained`] was called: the connection must not be used again.
+    pub fn is_undrained(&self) -> bool {
+        self.undrained.get()
+    }
+
+    /// Is anything overdue?
+    pub fn check(&self, now: Instant) -> Verdict {
+        let next = now + self.limits.tick();
+        let connection = [self.client_deadline(), self.write.get().map(|since| since + self.limits.idle)];
+        if connection.iter().flatten().any(|&deadline| deadline <= now) {
+            return Verdict::Close;
+        }
+        self.close_rate_window(now);
+        let overdue = self.exchange_deadlines().into_iter().flatten().find(|&(deadline, _)| deadline <= now);
+        if let (Some((_, expired)), None) = (overdue, self.expired.get()) {
+            self.expired.set(Some(expired));
+            return if self.answered.get() { Verdict::Close } else { Verdict::Expired(next) };
+        }
+        let deadlines = self.exchange_deadlines().into_iter().flatten().map(|(deadline, _)| deadline);
+        let earliest =
+            deadlines.chain(connection.into_iter().flatten()).filter(|&deadline| deadline > now).min();
+        Verdict::Fine(earliest.map_or(next, |deadline| deadline.min(next)))
+    }
+
+    fn client_deadline(&self) -> Option<Instant> {
+        match self.client.get() {
+            Client::Idle(since) => Some(since + self.limits.idle),
+            Client::Head(since) => Some(since + self.limits.head),
+            Client::Busy => None,
+        }
+    }
+
+    fn exchange_deadlines(&self) -> [Option<(Instant, Expired)>; 3] {
+        let (upload, uploading) = match self.upload.get() {
+            Upload::Done => (None, false),
+            Upload::Sending(since) => (Some((since + self.limits.idle, Expired::UploadStalled)), true),
+            Upload::Receiving(since) => (Some((self.upload_deadline(since), Expired::Upload)), true),
+        };
+        let first_byte = self.first_byte.get().filter(|_| !uploading);
+        [
+            upload,
+            first_byte.map(|since| (since + self.limits.first_byte, Expired::FirstByte)),
+            self.download.get().map(|since| (since + self.limits.idle, Expired::Download)),
+        ]
+    }
+
+    /// A body is overdue when nothing moves, or when a whole window of waiting brought too little.
+    fn upload_deadline(&self, since: Instant) -> Instant {
+        let rate = self.upload_rate.get();
+        let idle = since + self.limits.idle;
+        if rate.bytes >= self.limits.min_rate.saturating_mul(RATE_WINDOW.as_secs()) {
+            return idle;
+        }
+        idle.min(since + RATE_WINDOW.saturating_sub(rate.waited))
+    }
+
+    /// A window that brought enough ends, and the next one is judged for itself.
+    fn close_rate_window(&self, now: Instant) {
+        let Upload::Receiving(since) = self.upload.get() else { return };
+        let rate = self.upload_rate.get();
+        let enough = rate.bytes >= self.limits.min_rate.saturating_mul(RATE_WINDOW.as_secs());
+        if enough && rate.waited + (now - since) >= RATE_WINDOW {
+            self.upload_rate.set(Rate::default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        head: Duration::from_secs(10),
+        first_byte: Duration::from_secs(30),
+        idle: Duration::from_secs(60),
+        min_rate: 240,
+    };
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_head_that_does_not_come_closes_the_connection() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        assert_eq!(watch.check(after(start, 9)), Verdict::Fine(after(start, 10)));
+        assert_eq!(watch.check(after(start, 10)), Verdict::Close);
+    }
+
+    #[test]
+    fn between_requests_the_idle_limit_holds() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.request_finished(start);
+        assert_eq!(watch.check(after(start, 59)), Verdict::Fine(after(start, 60)));
+        assert_eq!(watch.check(after(start, 60)), Verdict::Close);
+    }
+
+    #[test]
+    fn a_request_waits_as_long_as_its_upstream_may() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.answer_awaited(start);
+        assert_eq!(watch.check(after(start, 25)), Verdict::Fine(after(start, 30)));
+        assert!(matches!(watch.check(after(start, 30)), Verdict::Expired(_)));
+        assert_eq!(watch.expired(), Some(Expired::FirstByte));
+        assert!(matches!(watch.check(after(start, 31)), Verdict::Fine(_)), "an expiry is told once");
+    }
+
+    #[test]
+    fn the_answer_is_due_only_after_the_body() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.answer_awaited(start);
+        watch.upload_started(after(start, 40));
+        assert!(matches!(watch.check(after(start, 45)), Verdict::Fine(_)));
+        watch.upload_finished();
+        assert!(watch.exchange_deadlines()[1].is_some());
+    }
+
+    #[test]
+    fn a_body_below_the_rate_expires_after_its_window() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.upload_started(start);
+        watch.upload.set(Upload::Receiving(start));
+        assert_eq!(watch.check(after(start, 9)), Verdict::Fine(after(start, 10)));
+        watch.check(after(start, 10));
+        assert_eq!(watch.expired(), Some(Expired::Upload));
+    }
+
+    #[test]
+    fn a_body_above_the_rate_lives_on_and_is_judged_again() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.upload_started(start);
+        watch.upload_rate.set(Rate { waited: Duration::from_secs(9), bytes: 2400 });
+        watch.upload.set(Upload::Receiving(start));
+        assert!(matches!(watch.check(after(start, 5)), Verdict::Fine(_)));
+        assert_eq!(watch.upload_rate.get().bytes, 0, "a new window began");
+        assert_eq!(watch.expired(), None);
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_closed() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.write.set(Some(start));
+        assert_eq!(watch.check(after(start, 60)), Verdict::Close);
+    }
+}

@@ -1,0 +1,146 @@
+//! Fetching the key set, in the background: now and then, and when a request asks for it.
+//!
+//! The connection is made anew each time; a fetch is rare and must not depend on what a pool remembers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access_token::KeySetError;
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST};
+use http::uri::Scheme;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+
+use super::Tokens;
+use crate::upstream::{ConnectError, Target};
+
+/// For a whole fetch.
+const LIMIT: Duration = Duration::from_secs(5);
+/// No honest key set is larger.
+const MOST_BYTES: usize = 1 << 20;
+/// After a failure: soon again, then less soon.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// Why a fetch brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection.
+    #[error("cannot reach the key set's server")]
+    Connect(#[from] ConnectError),
+    /// No HTTP answer.
+    #[error("the key set's server does not answer in HTTP")]
+    Exchange(#[from] hyper::Error),
+    /// An answer that is no success.
+    #[error("the key set's server answers {0}")]
+    Status(StatusCode),
+    /// A body that broke off or is too large.
+    #[error("the key set cannot be read")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// All of it took too long.
+    #[error("the key set did not come within {LIMIT:?}")]
+    Timeout,
+    /// A document without usable keys.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+}
+
+/// One place where the key set is published.
+#[derive(Debug)]
+pub struct Source {
+    target: Target,
+    uri: Uri,
+}
+
+impl Source {
+    /// A source for a URL; `tls` is needed for `https`.
+    ///
+    /// # Errors
+    /// The URL's host cannot be named in TLS.
+    pub fn new(
+        uri: &Uri,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self, rustls::pki_types::InvalidDnsNameError> {
+        let https = uri.scheme() == Some(&Scheme::HTTPS);
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let target = match tls.filter(|_| https) {
+            Some(config) => Target::tls(host, port, Arc::clone(config))?,
+            None => Target::plain(host, port),
+        };
+        Ok(Self { target, uri: uri.clone() })
+    }
+
+    async fn fetch(&self) -> Result<Bytes, FetchError> {
+        tokio::time::timeout(LIMIT, self.fetch_unbounded()).await.map_err(|_| FetchError::Timeout)?
+    }
+
+    async fn fetch_unbounded(&self) -> Result<Bytes, FetchError> {
+        let stream = self.target.connect(LIMIT).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let exchange = async {
+            let response = sender.send_request(self.request()).await?;
+            if response.status() != StatusCode::OK {
+                return Err(FetchError::Status(response.status()));
+            }
+            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+            Ok(body.map_err(FetchError::Body)?.to_bytes())
+        };
+        tokio::pin!(exchange);
+        tokio::select! {
+            biased;
+            answer = &mut exchange => answer,
+            closed = connection => match closed {
+                Ok(()) => exchange.await,
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    fn request(&self) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        let target = self.uri.path_and_query().cloned();
+        *request.uri_mut() = target.map(Uri::from).unwrap_or_default();
+        let host = self.uri.authority().and_then(|authority| authority.as_str().parse().ok());
+        host.and_then(|host| request.headers_mut().insert(HOST, host));
+        request.headers_mut().insert(
+            ACCEPT,
+            const { http::HeaderValue::from_static("application/jwk-set+json, application/json") },
+        );
+        request
+    }
+}
+
+/// Keeps the key set fresh until it is dropped.
+pub async fn keep_fresh(tokens: Arc<Tokens>, sources: Vec<Source>, every: Duration) {
+    let mut retry = FIRST_RETRY;
+    loop {
+        tokens.keys().round_begins();
+        let succeeded = refresh(&tokens, &sources).await;
+        tokens.keys().round_ends(succeeded);
+        let pause = if succeeded { every } else { retry.min(every) };
+        retry = if succeeded { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = tokens.keys().wanted() => {}
+        }
+    }
+}
+
+/// Asks one source after the other until one has a key set.
+async fn refresh(tokens: &Tokens, sources: &[Source]) -> bool {
+    for source in sources {
+        match source.fetch().await.and_then(|document| Ok(tokens.replace_keys(&document)?)) {
+            Ok(()) => return true,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(url = %source.uri, %error, cause, "the key set could not be fetched");
+            }
+        }
+    }
+    false
+}

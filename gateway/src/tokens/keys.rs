@@ -1,0 +1,231 @@
+//! The key set that tokens are verified with: what it is now, and how a request with an unknown key gets one
+//! shared refresh of it.
+//!
+//! Owns the state only; `fetch` does the fetching, in the background. A set is replaced as a whole and is never
+//! taken away: whatever goes wrong, the last good one stays.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use access_token::{KeySet, KeySetError};
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+/// What a new document did to the key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The same keys, perhaps and some more: whatever was verified stays verified.
+    Kept,
+    /// A key is gone or another one: what was verified must be verified again.
+    Lost,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Loaded {
+    keys: Option<Arc<KeySet>>,
+    /// Each key as it was published, by `kid`.
+    published: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default)]
+struct Rounds {
+    running: bool,
+    last: Option<Instant>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    loaded: RwLock<Loaded>,
+    rounds: Mutex<Rounds>,
+    wanted: Notify,
+    finished: watch::Sender<u64>,
+    cool_down: Duration,
+    wait: Duration,
+    failures: AtomicU64,
+    successes: AtomicU64,
+}
+
+impl Keys {
+    /// No keys yet. Unknown keys cause at most one refresh per `cool_down`, and a request waits for it for at most
+    /// `wait`.
+    pub(crate) fn new(cool_down: Duration, wait: Duration) -> Self {
+        Self {
+            loaded: RwLock::default(),
+            rounds: Mutex::default(),
+            wanted: Notify::new(),
+            finished: watch::Sender::new(0),
+            cool_down,
+            wait,
+            failures: AtomicU64::new(0),
+            successes: AtomicU64::new(0),
+        }
+    }
+
+    /// The key set; none before the first was fetched.
+    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
+    }
+
+    /// How often a fetch succeeded and failed.
+    pub(crate) fn fetches(&self) -> (u64, u64) {
+        (self.successes.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    }
+
+    /// A key is not in `used`. Waits for a refresh if one may be had; answers whether to look again.
+    pub(crate) async fn refreshed(&self, used: Option<&Arc<KeySet>>) -> bool {
+        let mut finished = self.finished.subscribe();
+        if !self.same(used) {
+            return true;
+        }
+        if !self.ask() {
+            return false;
+        }
+        let refreshed = tokio::time::timeout(self.wait, finished.changed()).await;
+        refreshed.is_ok() && !self.same(used)
+    }
+
+    /// Takes a published document as the new key set.
+    ///
+    /// # Errors
+    /// The document is unusable; the key set stays what it was.
+    pub(crate) fn replace(&self, document: &[u8]) -> Result<Change, KeySetError> {
+        let keys = Arc::new(KeySet::parse(document)?);
+        let published = published(document);
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if loaded.keys.is_some() && loaded.published == published {
+            return Ok(Change::Kept);
+        }
+        let lost = loaded.published.iter().any(|(kid, key)| published.get(kid) != Some(key));
+        *loaded = Loaded { keys: Some(keys), published };
+        Ok(if lost { Change::Lost } else { Change::Kept })
+    }
+
+    /// A fetch begins.
+    pub(crate) fn round_begins(&self) {
+        self.rounds().running = true;
+    }
+
+    /// A fetch ended; whoever waits for it looks again.
+    pub(crate) fn round_ends(&self, succeeded: bool) {
+        let counter = if succeeded { &self.successes } else { &self.failures };
+        counter.fetch_add(1, Ordering::Relaxed);
+        *self.rounds() = Rounds { running: false, last: Some(Instant::now()) };
+        self.finished.send_modify(|rounds| *rounds += 1);
+    }
+
+    /// Resolves when a request wants a refresh.
+    pub(crate) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    fn same(&self, used: Option<&Arc<KeySet>>) -> bool {
+        match (used, &self.current()) {
+            (Some(used), Some(current)) => Arc::ptr_eq(used, current),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Is a refresh under way, or may one be begun?
+    fn ask(&self) -> bool {
+        let mut rounds = self.rounds();
+        if !rounds.running {
+            if rounds.last.is_some_and(|last| last.elapsed() < self.cool_down) {
+                return false;
+            }
+            rounds.running = true;
+            self.wanted.notify_one();
+        }
+        true
+    }
+
+    fn rounds(&self) -> MutexGuard<'_, Rounds> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The document's keys by `kid`. It has been parsed as a key set before, so it has the right form.
+fn published(document: &[u8]) -> BTreeMap<String, Value> {
+    let mut document: Value = serde_json::from_slice(document).unwrap_or_default();
+    let keys = document["keys"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    keys.into_iter().filter_map(|key| Some((key["kid"].as_str()?.to_owned(), key))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOL_DOWN: Duration = Duration::from_secs(3600);
+    const X: [&str; 2] =
+        ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"];
+
+    fn document(keys: &[(&str, usize)]) -> Vec<u8> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|&(kid, x)| serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": X[x]}))
+            .collect();
+        serde_json::to_vec(&serde_json::json!({ "keys": keys })).unwrap()
+    }
+
+    fn loaded() -> Keys {
+        let keys = Keys::new(COOL_DOWN, Duration::from_secs(5));
+        keys.replace(&document(&[("a", 0)])).unwrap();
+        keys
+    }
+
+    #[test]
+    fn only_a_lost_key_counts_as_lost() {
+        let keys = loaded();
+        let check = |set: &[(&str, usize)], expected| {
+            assert_eq!(keys.replace(&document(set)), Ok(expected), "{set:?}");
+        };
+        check(&[("a", 0)], Change::Kept);
+        check(&[("a", 0), ("b", 1)], Change::Kept);
+        check(&[("b", 1)], Change::Lost);
+        check(&[("b", 0)], Change::Lost);
+    }
+
+    #[test]
+    fn an_unusable_document_changes_nothing() {
+        let keys = loaded();
+        assert_eq!(keys.replace(b"{\"keys\": []}"), Err(KeySetError::Empty));
+        assert_eq!(keys.replace(b"<html>"), Err(KeySetError::Malformed));
+        assert!(keys.current().unwrap().contains("a"));
+    }
+
+    #[tokio::test]
+    async fn everybody_waits_for_one_refresh() {
+        let keys = loaded();
+        let used = keys.current();
+        let fetcher = async {
+            keys.wanted().await;
+            keys.round_begins();
+            keys.replace(&document(&[("a", 0), ("b", 1)])).unwrap();
+            keys.round_ends(true);
+        };
+        let (first, second, ()) =
+            tokio::join!(keys.refreshed(used.as_ref()), keys.refreshed(used.as_ref()), fetcher);
+        assert!(first && second);
+        assert_eq!(keys.fetches(), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn within_the_cool_down_nobody_waits() {
+        let keys = loaded();
+        keys.round_begins();
+        keys.round_ends(true);
+        let used = keys.current();
+        assert!(!keys.refreshed(used.as_ref()).await);
+        keys.replace(&document(&[("c", 1)])).unwrap();
+        assert!(keys.refreshed(used.as_ref()).await, "the set has changed already");
+    }
+
+    #[tokio::test]
+    async fn the_wait_is_bounded() {
+        let keys = Keys::new(COOL_DOWN, Duration::from_millis(1));
+        assert!(!keys.refreshed(keys.current().as_ref()).await);
+    }
+}
