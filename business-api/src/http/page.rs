@@ -41,8 +41,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        const WRONG_LIMIT: Error =
-            Error::InvalidQuery("limit must be one number from 1 to 100, and cursor one that a list has given");
+        const WRONG_LIMIT: Error = Error::InvalidQuery(
+            "limit must be one number from 1 to 100, and cursor one that a list has given",
+        );
         let query = Query::<PageQuery>::from_request_parts(parts, state).await;
         let Query(PageQuery { limit, cursor }) = query.map_err(|_| WRONG_LIMIT)?;
         let limit = limit.unwrap_or(DEFAULT_LIMIT);

@@ -129,3 +129,85 @@ pub fn place(id: OrderId, customer: CustomerId, placement: Placement, now: Offse
         updated_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::{Draft, DraftItem, InvalidField, Rule, check, place};
+    use crate::orders::{CustomerId, Order, OrderId, Status};
+
+    fn item(sku: &str, quantity: i64, unit_price_minor: i64) -> DraftItem {
+        DraftItem { sku: sku.to_owned(), quantity, unit_price_minor }
+    }
+
+    fn draft(currency: &str, items: Vec<DraftItem>) -> Draft {
+        Draft { currency: currency.to_owned(), items }
+    }
+
+    fn placed(draft: Draft) -> Order {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        place(OrderId(Uuid::nil()), CustomerId("ann".to_owned()), check(draft).unwrap(), now)
+    }
+
+    fn refused(draft: Draft, expected: &[(&str, Rule)]) {
+        let expected = expected.iter().map(|&(field, rule)| InvalidField { field: field.to_owned(), rule });
+        assert_eq!(check(draft), Err(expected.collect()));
+    }
+
+    #[test]
+    fn each_rule_has_its_bounds() {
+        let one = |item| draft("EUR", vec![item]);
+        for good in
+            [item("a", 1, 0), item(&"é".repeat(64), 10_000, 1_000_000_000), item("A-1/b#\u{1F375}", 1, 1)]
+        {
+            assert!(check(one(good.clone())).is_ok(), "{good:?}");
+        }
+        for wrong in [0, -1, 10_001, i64::from(u32::MAX) + 2, i64::MIN, i64::MAX] {
+            refused(one(item("a", wrong, 1)), &[("items[0].quantity", Rule::Quantity)]);
+        }
+        for wrong in [-1, 1_000_000_001, i64::MIN, i64::MAX] {
+            refused(one(item("a", 1, wrong)), &[("items[0].unitPriceMinor", Rule::UnitPrice)]);
+        }
+        for wrong in ["", " ", "a b", "a\n", "\0", "\u{a0}", "\u{85}", &"a".repeat(65)] {
+            refused(one(item(wrong, 1, 1)), &[("items[0].sku", Rule::Sku)]);
+        }
+        for wrong in ["", "eur", "EURO", "XXX"] {
+            refused(draft(wrong, vec![item("a", 1, 1)]), &[("currency", Rule::Currency)]);
+        }
+        refused(draft("EUR", vec![]), &[("items", Rule::ItemCount)]);
+        refused(draft("EUR", vec![item("a", 1, 1); 101]), &[("items", Rule::ItemCount)]);
+        assert!(check(draft("EUR", vec![item("a", 1, 1); 100])).is_ok());
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let wrong = draft("?", vec![item("a", 1, 1), item("", 0, -1)]);
+        let expected = [
+            ("currency", Rule::Currency),
+            ("items[1].sku", Rule::Sku),
+            ("items[1].quantity", Rule::Quantity),
+            ("items[1].unitPriceMinor", Rule::UnitPrice),
+        ];
+        refused(wrong, &expected);
+    }
+
+    proptest! {
+        #[test]
+        fn the_total_is_the_sum_over_the_items(lines in prop::collection::vec((1..=10_000_i64, 0..=1_000_000_000_i64), 1..=100)) {
+            let items = lines.iter().map(|&(quantity, price)| item("a", quantity, price)).collect();
+            let order = placed(draft("EUR", items));
+            let exact: i128 = lines.iter().map(|&(quantity, price)| i128::from(quantity) * i128::from(price)).sum();
+            prop_assert_eq!(i128::from(order.total_minor), exact);
+            prop_assert_eq!(order.status, Status::Pending);
+            prop_assert_eq!(order.items.len(), lines.len());
+        }
+
+        #[test]
+        fn no_draft_panics(currency in "\\PC{0,4}", sku in "\\PC{0,70}", quantity in any::<i64>(), price in any::<i64>()) {
+            let _ = check(draft(&currency, vec![item(&sku, quantity, price)]));
+        }
+    }
+}

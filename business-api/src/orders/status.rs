@@ -9,7 +9,7 @@ use crate::orders::Order;
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Status {
     /// Placed.
     Pending,
@@ -58,6 +58,20 @@ impl Status {
     }
 }
 
+/// A word that is no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be pending, paid, shipped or cancelled")]
+pub struct UnknownStatus;
+
+// By way of a string: serde_json calls anything but a string where an enum should stand malformed JSON.
+impl TryFrom<String> for Status {
+    type Error = UnknownStatus;
+
+    fn try_from(word: String) -> Result<Self, UnknownStatus> {
+        Self::parse(&word).ok_or(UnknownStatus)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -93,6 +107,7 @@ mod tests {
         for status in Status::ALL {
             assert_eq!(Status::parse(status.as_str()), Some(status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+            assert_eq!(serde_json::from_value::<Status>(status.as_str().into()).unwrap(), status);
         }
         assert_eq!(Status::parse("Pending"), None);
     }

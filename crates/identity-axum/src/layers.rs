@@ -19,7 +19,6 @@ pub type IdentityLayer<S> = FromFnLayer<fn(State<S>, Request, Next) -> Answer, S
 
 /// Lets in what the gateway signed for this service and puts the [`Caller`] at hand; everything else is answered
 /// 401 `identity_required`. Put it around the whole router, fallbacks too.
-#[must_use]
 pub fn verify(verifier: Verifier) -> IdentityLayer<Arc<Verifier>> {
     from_fn_with_state(Arc::new(verifier), |State(verifier), request, next| {
         Box::pin(admit(verifier, request, next))
@@ -27,7 +26,6 @@ pub fn verify(verifier: Verifier) -> IdentityLayer<Arc<Verifier>> {
 }
 
 /// Lets in callers with this role: 401 `unauthenticated` for an anonymous one, 403 `forbidden` for another.
-#[must_use]
 pub fn require_role(role: &'static str) -> IdentityLayer<&'static str> {
     from_fn_with_state(role, |State(role), request, next| Box::pin(authorize(role, request, next)))
 }

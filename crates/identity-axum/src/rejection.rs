@@ -14,28 +14,32 @@ use crate::extract::Caller;
 /// request (its id, when the gateway gave none) can render it again.
 #[derive(Debug)]
 pub struct Rejection {
-    problem: Problem,
+    problem: Box<Problem>,
     request_id: String,
 }
 
 impl Rejection {
+    fn new(problem: Problem, request_id: &str) -> Self {
+        Self { problem: Box::new(problem), request_id: request_id.to_owned() }
+    }
+
     /// The request did not come through the gateway. Nothing in it can be believed, not even its id.
     pub(crate) fn identity_required() -> Self {
         let detail = "This service answers only requests that come through the gateway.";
-        Self { problem: unauthorized(codes::IDENTITY_REQUIRED, detail), request_id: String::new() }
+        Self::new(unauthorized(codes::IDENTITY_REQUIRED, detail), "")
     }
 
     /// The caller is anonymous where somebody is needed.
     pub(crate) fn unauthenticated(caller: &Caller) -> Self {
         let problem = unauthorized(codes::UNAUTHENTICATED, "This needs an access token.");
-        Self { problem, request_id: caller.request_id.clone() }
+        Self::new(problem, &caller.request_id)
     }
 
     /// The caller's role does not suffice.
     pub(crate) fn forbidden(role: &str, caller: &Caller) -> Self {
         let detail = format!("This needs the role {role}.");
         let problem = Problem::new(StatusCode::FORBIDDEN, codes::FORBIDDEN, detail);
-        Self { problem, request_id: caller.request_id.clone() }
+        Self::new(problem, &caller.request_id)
     }
 
     /// The verified caller of a request, if the `verify` layer has seen it.
@@ -52,7 +56,7 @@ fn unauthorized(code: &'static str, detail: &str) -> Problem {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = self.problem.response(&self.request_id).map(Body::from);
-        response.extensions_mut().insert(self.problem);
+        response.extensions_mut().insert(*self.problem);
         response
     }
 }

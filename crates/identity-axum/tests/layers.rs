@@ -1,4 +1,5 @@
 //! A small service behind the layers, called as the gateway would and as it would not.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,6 @@
 //! Our signatures, verified by somebody else's RFC 9421 library: `http-message-signatures` from PyPI, in a virtual
 //! environment under `target/`. Needs `python3` with `venv`.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ fn another_partys_library_agrees() {
     let refused = [
         nobody.clone().with("x-user-role", "ADMIN"),
         nobody.clone().adding("x-user-role", "ADMIN"),
-        nobody.clone().with("x-user-id", "ann").with("x-user-role", "ADMIN").with("x-session-id", "s1"),
+        nobody.with("x-user-id", "ann").with("x-user-role", "ADMIN").with("x-session-id", "s1"),
         user.clone().with("x-user-email", "bob@shop.example"),
         user.clone().with("x-forwarded-for", "10.0.0.1"),
         Request { method: "DELETE".into(), ..user.clone() },

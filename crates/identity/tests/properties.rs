@@ -1,4 +1,5 @@
 //! Properties of the contract: what was signed is accepted, and no change to anything that is covered survives.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};

@@ -1,4 +1,5 @@
 //! `docs/vectors/identity.json` against this crate. The file is made by a script that shares no code with it.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
