@@ -1,0 +1,116 @@
+//! What every request needs, made once at start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::http::header::SET_COOKIE;
+use database::{ConnectError, Database};
+use http_api::Failure;
+
+use crate::accounts::hash_threads::HashThreads;
+use crate::accounts::password_hash::Cost;
+use crate::config::Config;
+use crate::error::Error;
+use crate::http::origin::AllowedOrigins;
+use crate::http::presented_token::TokenFinder;
+use crate::http::refresh_cookie::RefreshCookie;
+use crate::metrics::Metrics;
+use crate::sessions::SessionPolicy;
+use crate::tokens::{AccessTokens, KeyStore, RefreshKeys};
+
+/// The service without its sockets.
+pub struct App {
+    /// The pool.
+    pub database: Database,
+    /// The keys that sign and are published; filled by `jobs::signing_keys`.
+    pub signing_keys: Arc<KeyStore>,
+    /// What access tokens have in common.
+    pub access_tokens: AccessTokens,
+    /// Makes and opens refresh tokens.
+    pub refresh_keys: RefreshKeys,
+    /// How long sessions live.
+    pub sessions: SessionPolicy,
+    /// The refresh cookie.
+    pub cookie: RefreshCookie,
+    /// Whose pages may use it.
+    pub origins: AllowedOrigins,
+    /// Where passwords are hashed.
+    pub hashing: HashThreads,
+    /// What a hash costs.
+    pub cost: Cost,
+    /// Whether the first administrator may be made over HTTP.
+    pub allow_bootstrap: bool,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Set once the start has been through with the database.
+    pub prepared: Prepared,
+}
+
+/// A fact that becomes true once and stays so.
+#[derive(Debug, Default)]
+pub struct Prepared(AtomicBool);
+
+impl Prepared {
+    /// From now on it is true.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The database has not been there since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database has not been prepared yet")]
+pub struct NotPrepared;
+
+/// Why the service cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The roots for TLS to the database are unusable.
+    #[error("the database pool cannot be set up")]
+    Pool(#[from] ConnectError),
+    /// The system gives no threads.
+    #[error("the hash threads do not start")]
+    Threads(#[from] std::io::Error),
+}
+
+impl App {
+    /// Puts everything together. Nothing here waits for the database.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let database = Database::new(&config.database.url, config.database.pool)?;
+        let hashing = HashThreads::start(config.hashing)?;
+        let metrics = Metrics::new(&database, &hashing);
+        Ok(Self {
+            database,
+            signing_keys: Arc::new(KeyStore::empty()),
+            access_tokens: config.tokens.access.clone(),
+            refresh_keys: RefreshKeys::new(&config.tokens.secrets),
+            sessions: config.sessions,
+            cookie: config.cookie.clone(),
+            origins: config.origins.clone(),
+            hashing,
+            cost: config.hashing.cost,
+            allow_bootstrap: config.allow_bootstrap,
+            metrics,
+            prepared: Prepared::default(),
+        })
+    }
+
+    /// Finds the refresh token of a request.
+    pub fn token_finder(&self) -> TokenFinder<'_> {
+        TokenFinder { keys: &self.refresh_keys, cookie: &self.cookie, origins: &self.origins }
+    }
+
+    /// The answer to an error that also makes the browser forget its refresh cookie.
+    pub fn refuse_and_forget_cookie(&self, error: &Error) -> Failure {
+        let forget = self.cookie.delete().into_iter();
+        forget.fold(error.problem(), |problem, line| problem.with_header(SET_COOKIE, line)).into()
+    }
+}

@@ -1,0 +1,480 @@
+//! Every setting that this process reads, with its default and with what production asks of it. Nothing else reads the
+//! environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use identity::{UpstreamKey, Verifier};
+use process::telemetry::LogSettings;
+use process::{Mode, Settings, SettingsError};
+use secret::Secret;
+
+use crate::accounts::hash_threads::HashThreadsOptions;
+use crate::accounts::password_hash::Cost;
+use crate::http::origin::AllowedOrigins;
+use crate::http::refresh_cookie::{RefreshCookie, SameSite};
+use crate::sessions::SessionPolicy;
+use crate::tokens::{AccessTokens, Algorithm, RootSecrets};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The frontends that development lets in: the sample frontend and the gateway itself.
+const DEVELOPMENT_ORIGINS: [&str; 4] =
+    ["http://localhost:3000", "http://127.0.0.1:3000", "http://localhost:8080", "http://127.0.0.1:8080"];
+
+/// All settings of the auth service.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Development or production (`APP_ENV`).
+    pub mode: Mode,
+    /// How to log (`LOG`, `LOG_FORMAT`).
+    pub log: LogSettings,
+    /// Where the gateway and other services call (`LISTEN`).
+    pub listen: SocketAddr,
+    /// Where the operator looks (`ADMIN_LISTEN`).
+    pub admin_listen: SocketAddr,
+    /// Where the data is.
+    pub database: DatabaseSettings,
+    /// What is signed, and with what.
+    pub tokens: TokenSettings,
+    /// How long sessions live (`JWT_REFRESH_TTL`, `SESSION_MAX_TTL`, `REFRESH_GRACE`).
+    pub sessions: SessionPolicy,
+    /// The refresh cookie (`COOKIE_SECURE`, `COOKIE_DOMAIN`, `COOKIE_SAMESITE`).
+    pub cookie: RefreshCookie,
+    /// Whose pages may use it (`ALLOWED_ORIGINS`).
+    pub origins: AllowedOrigins,
+    /// How the gateway's signature is checked.
+    pub identity: IdentitySettings,
+    /// How passwords are hashed (`BCRYPT_COST`, `HASH_THREADS`, `HASH_QUEUE_DEADLINE`).
+    pub hashing: HashThreadsOptions,
+    /// Whether the first administrator may be made over HTTP (`ALLOW_BOOTSTRAP`).
+    pub allow_bootstrap: bool,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `DATABASE_URL`.
+    pub url: database::Url,
+    /// The most connections at a time (`DATABASE_POOL`).
+    pub pool: usize,
+}
+
+/// What tokens say and what keys come from.
+#[derive(Debug, Clone)]
+pub struct TokenSettings {
+    /// What access tokens have in common (`JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_ACCESS_TTL`).
+    pub access: AccessTokens,
+    /// What new signing keys are for (`JWT_ALG`).
+    pub algorithm: Algorithm,
+    /// What keys are derived from (`JWT_SECRET`, `JWT_SECRET_PREVIOUS`).
+    pub secrets: RootSecrets,
+}
+
+/// How the gateway's signature is checked.
+#[derive(Debug, Clone)]
+pub struct IdentitySettings {
+    /// Our name among the gateway's upstreams (`IDENTITY_NAME`).
+    pub name: String,
+    /// `IDENTITY_KEY`, then those of `IDENTITY_KEY_PREVIOUS`.
+    pub keys: Vec<Secret<Vec<u8>>>,
+}
+
+impl IdentitySettings {
+    /// Checks that a request comes from the gateway.
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(&self.name, self.keys.iter().cloned().map(UpstreamKey::new).collect())
+    }
+}
+
+/// What commands beside `serve` need.
+#[derive(Debug, Clone)]
+pub struct CommandConfig {
+    /// Where the data is.
+    pub database: DatabaseSettings,
+    /// What hashing a password costs (`BCRYPT_COST`).
+    pub cost: Cost,
+}
+
+impl CommandConfig {
+    /// Reads and checks what concerns them, and nothing more: a command must not fail for want of a key it does not use.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = read_database(&mut settings);
+        let cost = read_cost(&mut settings);
+        settings.finish()?;
+        Ok(Self { database: database.ok_or_else(no_database)?, cost })
+    }
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = read_database(&mut settings);
+        let log = LogSettings::read(&mut settings);
+        let listen = settings.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8081)));
+        let admin_listen = settings.address("ADMIN_LISTEN", SocketAddr::from(([127, 0, 0, 1], 9081)));
+        let tokens = read_tokens(&mut settings);
+        let sessions = read_sessions(&mut settings);
+        let cookie = read_cookie(&mut settings);
+        let origins = read_origins(&mut settings);
+        let identity = read_identity(&mut settings);
+        let hashing = read_hashing(&mut settings);
+        let allow_bootstrap = read_allow_bootstrap(&mut settings);
+        let mode = settings.mode();
+        settings.finish()?;
+        let database = database.ok_or_else(no_database)?;
+        Ok(Self {
+            mode,
+            log,
+            listen,
+            admin_listen,
+            database,
+            tokens,
+            sessions,
+            cookie,
+            origins,
+            identity,
+            hashing,
+            allow_bootstrap,
+        })
+    }
+}
+
+/// Only the compiler needs this: a missing URL was complained about when it was read.
+fn no_database() -> SettingsError {
+    SettingsError(vec!["DATABASE_URL is required".to_owned()])
+}
+
+fn read_database(settings: &mut Settings) -> Option<DatabaseSettings> {
+    let url = settings.required("DATABASE_URL");
+    let pool = settings.number("DATABASE_POOL", 16);
+    if pool == 0 {
+        settings.problem("DATABASE_POOL", "must be at least 1");
+    }
+    if url.is_empty() {
+        return None;
+    }
+    match url.parse() {
+        Ok(url) => Some(DatabaseSettings { url, pool }),
+        Err(error) => {
+            settings.problem("DATABASE_URL", error);
+            None
+        }
+    }
+}
+
+fn read_tokens(settings: &mut Settings) -> TokenSettings {
+    let access = AccessTokens {
+        issuer: read_issuer(settings),
+        audience: settings.text("JWT_AUDIENCE").unwrap_or_else(|| "portcullis".to_owned()),
+        lifetime: duration_within(settings, "JWT_ACCESS_TTL", 15 * MINUTE, SECOND, DAY),
+    };
+    let algorithm = read_algorithm(settings);
+    let (secret, previous) = (settings.required_key("JWT_SECRET"), settings.keys("JWT_SECRET_PREVIOUS"));
+    TokenSettings { access, algorithm, secrets: RootSecrets::new(&secret, &previous) }
+}
+
+fn read_issuer(settings: &mut Settings) -> String {
+    let given = settings.text("JWT_ISSUER");
+    if settings.mode().is_production() && !given.as_ref().is_some_and(|issuer| issuer.starts_with("https://"))
+    {
+        settings.problem("JWT_ISSUER", "must be the public https:// address in production");
+    }
+    given.unwrap_or_else(|| "http://localhost:8080".to_owned())
+}
+
+fn read_algorithm(settings: &mut Settings) -> Algorithm {
+    let algorithm = settings.text("JWT_ALG").map_or(Ok(Algorithm::Es256), |text| text.parse());
+    algorithm.unwrap_or_else(|_unknown| {
+        settings.problem("JWT_ALG", "may be ES256 or EdDSA");
+        Algorithm::Es256
+    })
+}
+
+fn read_sessions(settings: &mut Settings) -> SessionPolicy {
+    let policy = SessionPolicy {
+        idle: duration_within(settings, "JWT_REFRESH_TTL", 7 * DAY, SECOND, 366 * DAY),
+        absolute: duration_within(settings, "SESSION_MAX_TTL", 30 * DAY, SECOND, 366 * DAY),
+        grace: duration_within(settings, "REFRESH_GRACE", 10 * SECOND, Duration::ZERO, HOUR),
+    };
+    if policy.grace >= policy.idle {
+        settings.problem("REFRESH_GRACE", "must be shorter than JWT_REFRESH_TTL");
+    }
+    policy
+}
+
+fn read_cookie(settings: &mut Settings) -> RefreshCookie {
+    let production = settings.mode().is_production();
+    let cookie = RefreshCookie {
+        secure: settings.flag("COOKIE_SECURE", production),
+        domain: read_cookie_domain(settings),
+        same_site: read_same_site(settings),
+    };
+    if production && !cookie.secure {
+        settings.problem("COOKIE_SECURE", "may not be false in production");
+    }
+    if cookie.same_site == SameSite::None && !cookie.secure {
+        settings.problem("COOKIE_SAMESITE", "may be None only with COOKIE_SECURE=true");
+    }
+    cookie
+}
+
+fn read_cookie_domain(settings: &mut Settings) -> Option<String> {
+    let domain = settings.text("COOKIE_DOMAIN")?;
+    let characters_fit =
+        domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    if !characters_fit || domain.split('.').any(str::is_empty) {
+        settings.problem("COOKIE_DOMAIN", "must be a host name such as example.com");
+    }
+    Some(domain)
+}
+
+fn read_same_site(settings: &mut Settings) -> SameSite {
+    match settings.text("COOKIE_SAMESITE").as_deref() {
+        None | Some("Strict") => SameSite::Strict,
+        Some("Lax") => SameSite::Lax,
+        Some("None") => SameSite::None,
+        Some(_) => {
+            settings.problem("COOKIE_SAMESITE", "may be Strict, Lax or None");
+            SameSite::Strict
+        }
+    }
+}
+
+fn read_origins(settings: &mut Settings) -> AllowedOrigins {
+    let production = settings.mode().is_production();
+    let origins = settings.list("ALLOWED_ORIGINS");
+    for origin in &origins {
+        if !is_origin(origin) {
+            let example = "is no origin as browsers write them, such as https://shop.example";
+            settings.problem("ALLOWED_ORIGINS", format_args!("has {origin:?}, which {example}"));
+        } else if production && !origin.starts_with("https://") {
+            settings.problem(
+                "ALLOWED_ORIGINS",
+                format_args!("has {origin:?}; in production only https:// is let in"),
+            );
+        }
+    }
+    if origins.is_empty() && production {
+        settings.problem("ALLOWED_ORIGINS", "is required in production: the origins of your frontends");
+    } else if origins.is_empty() {
+        return AllowedOrigins::new(DEVELOPMENT_ORIGINS.map(str::to_owned));
+    }
+    AllowedOrigins::new(origins)
+}
+
+/// `scheme://host[:port]` in lower case, without a default port, as in the `Origin` header (RFC 6454, 6.2).
+fn is_origin(text: &str) -> bool {
+    let (host, default_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(host), _) => (host, ":443"),
+        (None, Some(host)) => (host, ":80"),
+        (None, None) => return false,
+    };
+    let is_plain = |character: char| !character.is_ascii_uppercase() && !"/?#@*, ".contains(character);
+    !host.is_empty() && !host.ends_with(default_port) && host.is_ascii() && host.chars().all(is_plain)
+}
+
+fn read_identity(settings: &mut Settings) -> IdentitySettings {
+    let name = settings.text("IDENTITY_NAME").unwrap_or_else(|| "auth".to_owned());
+    if !identity::names::is_upstream_name(&name) {
+        settings.problem("IDENTITY_NAME", "may have 1 to 64 letters, digits, - and _");
+    }
+    let mut keys = vec![settings.required_key("IDENTITY_KEY")];
+    keys.extend(settings.keys("IDENTITY_KEY_PREVIOUS"));
+    IdentitySettings { name, keys }
+}
+
+fn read_hashing(settings: &mut Settings) -> HashThreadsOptions {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = settings.number("HASH_THREADS", cores.saturating_sub(1).max(1));
+    if !(1..=256).contains(&threads) {
+        settings.problem("HASH_THREADS", "must be between 1 and 256");
+    }
+    let deadline = duration_within(settings, "HASH_QUEUE_DEADLINE", 2 * SECOND, Duration::ZERO, MINUTE);
+    HashThreadsOptions { threads, cost: read_cost(settings), deadline }
+}
+
+fn read_cost(settings: &mut Settings) -> Cost {
+    let number = settings.number("BCRYPT_COST", Cost::DEFAULT.get());
+    let cost = Cost::new(number).unwrap_or_else(|| {
+        let (least, most) = (Cost::LEAST.get(), Cost::MOST.get());
+        settings.problem("BCRYPT_COST", format_args!("must be between {least} and {most}"));
+        Cost::DEFAULT
+    });
+    if settings.mode().is_production() && cost < Cost::LEAST_IN_PRODUCTION {
+        let least = Cost::LEAST_IN_PRODUCTION.get();
+        settings.problem("BCRYPT_COST", format_args!("must be at least {least} in production"));
+    }
+    cost
+}
+
+fn read_allow_bootstrap(settings: &mut Settings) -> bool {
+    let production = settings.mode().is_production();
+    let allow = settings.flag("ALLOW_BOOTSTRAP", !production);
+    if production && allow {
+        let instead = "make the first administrator with `auth-service users create --role ADMIN`";
+        settings.problem("ALLOW_BOOTSTRAP", format_args!("may not be true in production; {instead}"));
+    }
+    allow
+}
+
+fn duration_within(
+    settings: &mut Settings,
+    name: &str,
+    default: Duration,
+    least: Duration,
+    most: Duration,
+) -> Duration {
+    let duration = settings.duration(name, default);
+    if !(least..=most).contains(&duration) {
+        let (least, most) = (least.as_secs(), most.as_secs());
+        settings.problem(name, format_args!("must be between {least}s and {most}s"));
+    }
+    duration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
+
+    const DEVELOPMENT: [(&str, &str); 4] = [
+        ("APP_ENV", "development"),
+        ("DATABASE_URL", "postgres://auth@localhost/auth"),
+        ("JWT_SECRET", KEY),
+        ("IDENTITY_KEY", KEY),
+    ];
+
+    const PRODUCTION: [(&str, &str); 5] = [
+        ("DATABASE_URL", "postgres://auth@localhost/auth"),
+        ("JWT_SECRET", KEY),
+        ("IDENTITY_KEY", KEY),
+        ("JWT_ISSUER", "https://shop.example"),
+        ("ALLOWED_ORIGINS", "https://shop.example"),
+    ];
+
+    fn read(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let pairs = base.iter().chain(changes).map(|(name, value)| (*name, *value));
+        Config::read(Settings::from_pairs(pairs)).map_err(|SettingsError(complaints)| complaints)
+    }
+
+    #[test]
+    fn development_needs_a_database_and_two_secrets() {
+        let config = read(&DEVELOPMENT, &[]).unwrap();
+        assert!(config.allow_bootstrap);
+        assert_eq!(config.cookie.name(), "refresh_token");
+        assert_eq!(config.hashing.cost, Cost::DEFAULT);
+        assert_eq!(config.tokens.access.lifetime, 15 * MINUTE);
+        assert_eq!(config.identity.name, "auth");
+        assert_eq!(config.database.pool, 16);
+    }
+
+    #[test]
+    fn production_makes_the_cookie_safe_and_closes_bootstrap() {
+        let config = read(&PRODUCTION, &[]).unwrap();
+        assert!(!config.allow_bootstrap);
+        assert_eq!(config.cookie.name(), "__Host-refresh_token");
+    }
+
+    #[test]
+    fn an_empty_environment_is_told_all_that_is_missing() {
+        let complaints = read(&[], &[]).unwrap_err();
+        for name in ["DATABASE_URL", "JWT_ISSUER", "JWT_SECRET", "ALLOWED_ORIGINS", "IDENTITY_KEY"] {
+            assert_eq!(
+                complaints.iter().filter(|complaint| complaint.starts_with(name)).count(),
+                1,
+                "{name}: {complaints:?}"
+            );
+        }
+        assert!(complaints.iter().any(|complaint| complaint.contains("openssl rand -base64 32")));
+    }
+
+    /// One setting that is wrong gives one complaint that begins with its name.
+    fn check(base: &[(&str, &str)], name: &str, value: &str, usable: bool) {
+        match read(base, &[(name, value)]) {
+            Ok(_) => assert!(usable, "{name}={value} was accepted"),
+            Err(complaints) => {
+                assert!(!usable, "{name}={value}: {complaints:?}");
+                assert!(complaints.len() == 1 && complaints[0].starts_with(name), "{complaints:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_development_may_do() {
+        for (name, value) in [
+            ("ALLOW_BOOTSTRAP", "true"),
+            ("COOKIE_SECURE", "false"),
+            ("BCRYPT_COST", "9"),
+            ("JWT_ISSUER", "http://shop.example"),
+            ("ALLOWED_ORIGINS", "http://shop.example"),
+        ] {
+            check(&DEVELOPMENT, name, value, true);
+            check(&PRODUCTION, name, value, false);
+        }
+    }
+
+    #[test]
+    fn what_nobody_may_do() {
+        for (name, value) in [
+            ("DATABASE_URL", "mysql://localhost/auth"),
+            ("DATABASE_POOL", "0"),
+            ("LISTEN", "8081"),
+            ("ADMIN_LISTEN", "everywhere"),
+            ("JWT_SECRET", "secret"),
+            ("JWT_SECRET_PREVIOUS", "secret"),
+            ("JWT_ALG", "none"),
+            ("JWT_ACCESS_TTL", "0s"),
+            ("JWT_REFRESH_TTL", "for ever"),
+            ("REFRESH_GRACE", "7d"),
+            ("BCRYPT_COST", "3"),
+            ("BCRYPT_COST", "twelve"),
+            ("HASH_THREADS", "0"),
+            ("HASH_QUEUE_DEADLINE", "2h"),
+            ("COOKIE_DOMAIN", "shop.example; Secure"),
+            ("COOKIE_SAMESITE", "strict"),
+            ("COOKIE_SAMESITE", "None"),
+            ("IDENTITY_KEY", "secret"),
+            ("IDENTITY_NAME", "au th"),
+            ("ALLOW_BOOTSTRAP", "yes"),
+            ("LOG_FORMAT", "xml"),
+        ] {
+            check(&DEVELOPMENT, name, value, false);
+        }
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        for origin in [
+            "https://shop.example",
+            "http://localhost:3000",
+            "http://[::1]:3000",
+            "https://xn--bcher-kva.example:8443",
+        ] {
+            check(&DEVELOPMENT, "ALLOWED_ORIGINS", origin, true);
+        }
+        for origin in [
+            "*",
+            "null",
+            "shop.example",
+            "https://",
+            "https://shop.example/",
+            "https://Shop.example",
+            "https://shop.example:443",
+            "https://*.shop.example",
+            "ftp://shop.example",
+        ] {
+            check(&DEVELOPMENT, "ALLOWED_ORIGINS", origin, false);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `POST /api/auth/bootstrap`: the first administrator of a fresh installation.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use http_api::Json;
+use identity_axum::Caller;
+use serde::Deserialize;
+
+use super::register::hash;
+use super::user_answer::{CreatedAnswer, UserAnswer};
+use crate::accounts::bootstrap::{BootstrapRefusal, BootstrapTokenHash};
+use crate::accounts::registration::{self, EmailTaken};
+use crate::accounts::{Role, UserId};
+use crate::app::App;
+use crate::db::bootstrap::{self as db, Bootstrapped, Standing};
+use crate::db::users::NewUser;
+use crate::error::Error;
+
+/// The body of a bootstrap.
+#[derive(Deserialize)]
+pub struct BootstrapBody {
+    token: String,
+    email: String,
+    password: String,
+}
+
+/// Makes the first administrator.
+pub async fn bootstrap_admin(
+    State(app): State<Arc<App>>,
+    _caller: Caller,
+    Json(body): Json<BootstrapBody>,
+) -> Result<impl IntoResponse, Error> {
+    if !app.allow_bootstrap {
+        return Err(BootstrapRefusal::Closed.into());
+    }
+    let token = BootstrapTokenHash::of(&body.token);
+    // The token comes first: nobody without it may make us hash, or learn what we think of their password.
+    admit(db::standing(&app.database, token).await?)?;
+    let email = registration::check(&body.email, &body.password)?;
+    let password_hash = hash(&app, body.password).await?.secret().clone();
+    let new = NewUser { id: UserId::generate(), email, password_hash, role: Role::Admin };
+    match db::claim(&app.database, token, &new).await? {
+        Bootstrapped::Done => {}
+        Bootstrapped::Refused(standing) => {
+            return Err(admit(standing).err().unwrap_or(BootstrapRefusal::WrongToken).into());
+        }
+        Bootstrapped::EmailTaken => return Err(EmailTaken.into()),
+    }
+    let user = UserAnswer { id: new.id, email: new.email.as_str().to_owned(), role: new.role };
+    Ok((StatusCode::CREATED, Json(CreatedAnswer { user })))
+}
+
+const fn admit(standing: Standing) -> Result<(), BootstrapRefusal> {
+    match standing {
+        Standing::Good => Ok(()),
+        Standing::Wrong => Err(BootstrapRefusal::WrongToken),
+        Standing::Closed => Err(BootstrapRefusal::Closed),
+    }
+}

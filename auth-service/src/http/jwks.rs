@@ -1,0 +1,19 @@
+//! `GET /.well-known/jwks.json`: the public keys, from memory, for whoever asks.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+
+use crate::app::App;
+
+/// Verifiers may keep the answer this long; a key is published for longer before it signs.
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The key set (RFC 7517).
+pub async fn list_keys(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, JSON), (CACHE_CONTROL, CACHE)], app.signing_keys.jwks())
+}

@@ -1,0 +1,116 @@
+//! `POST /api/auth/login`: two statements, one to load the account and one to open the session, and a hash between them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use http_api::Json;
+use identity_axum::Caller;
+use secret::Secret;
+use serde::Deserialize;
+
+use super::device::device;
+use super::origin::comes_from_a_browser;
+use super::token_answer;
+use super::user_answer::UserAnswer;
+use crate::accounts::Email;
+use crate::accounts::login::{self, LoginRefusal};
+use crate::accounts::password_hash::{self, PasswordHash};
+use crate::app::App;
+use crate::db::users::Credentials;
+use crate::db::{sessions, users};
+use crate::error::Error;
+use crate::sessions::{Delivery, Device, NewSession, Session, SessionId};
+use crate::tokens::{Nonce, RefreshToken};
+
+/// The body of a login.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginBody {
+    email: String,
+    password: String,
+    token_delivery: Option<Delivery>,
+}
+
+/// A browser wants its refresh token where scripts can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a browser gets its refresh token as a cookie; only other clients may ask for it in the body")]
+pub struct BodyDeliveryRefused;
+
+/// Logs in.
+pub async fn log_in(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<LoginBody>,
+) -> Result<Response, Error> {
+    let answer = open_session(&app, device(&caller, &headers), &headers, body).await;
+    app.metrics.count_login(&answer);
+    answer
+}
+
+async fn open_session(
+    app: &App,
+    device: Device,
+    headers: &HeaderMap,
+    body: LoginBody,
+) -> Result<Response, Error> {
+    app.origins.check_if_present(headers)?;
+    let delivery = delivery(body.token_delivery, headers)?;
+    let email = Email::parse(&body.email)?;
+    let credentials = users::find_for_login(&app.database, &email).await?;
+    let rehashed = verify(app, credentials.as_ref(), body.password).await?;
+    // A decision to let in without an account does not exist; the rule says so too.
+    let Credentials { user, password_hash } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
+    let new = new_session(&user, &password_hash, delivery, device);
+    let session = open(app, &new).await?;
+    if let Some(rehashed) = rehashed {
+        users::replace_hash(&app.database, user.id, &password_hash, rehashed.secret()).await?;
+    }
+    let refresh = RefreshToken::first(session.id, session.delivery, new.nonce);
+    token_answer::answer(app, &UserAnswer::from(user), &session, &refresh)
+}
+
+fn delivery(wanted: Option<Delivery>, headers: &HeaderMap) -> Result<Delivery, BodyDeliveryRefused> {
+    match wanted.unwrap_or(Delivery::Cookie) {
+        Delivery::Body if comes_from_a_browser(headers) => Err(BodyDeliveryRefused),
+        delivery => Ok(delivery),
+    }
+}
+
+/// Compares the password on the hash threads and lets the rule decide.
+async fn verify(
+    app: &App,
+    credentials: Option<&Credentials>,
+    password: String,
+) -> Result<Option<PasswordHash>, Error> {
+    let stored = credentials.map(|credentials| PasswordHash::stored(credentials.password_hash.clone()));
+    let cost = app.cost;
+    let verdict = app.hashing.run(move || password_hash::compare(&password, stored.as_ref(), cost)).await??;
+    Ok(login::decide(credentials.map(|credentials| credentials.user.status), verdict)?)
+}
+
+fn new_session(
+    user: &users::User,
+    verified: &Secret<String>,
+    delivery: Delivery,
+    device: Device,
+) -> NewSession {
+    NewSession {
+        id: SessionId::generate(),
+        user: user.id,
+        epoch: user.epoch,
+        password_hash: verified.clone(),
+        nonce: Nonce::generate(),
+        delivery,
+        amr: vec!["pwd".to_owned()],
+        device,
+    }
+}
+
+/// `None` of the database: between the two statements the password, the epoch or the status changed.
+async fn open(app: &App, new: &NewSession) -> Result<Session, Error> {
+    let opened = sessions::open(&app.database, new, &app.sessions).await?;
+    Ok(opened.ok_or(LoginRefusal::InvalidCredentials)?)
+}

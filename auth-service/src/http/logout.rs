@@ -1,0 +1,41 @@
+//! `POST /api/auth/logout`: ends the session that the refresh token belongs to. One statement; none without a token.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_api::Failure;
+use identity_axum::Caller;
+
+use super::device::device;
+use super::optional_json::OptionalJson;
+use super::presented_token::{NoToken, TokenBody};
+use crate::app::App;
+use crate::db::sessions;
+use crate::error::Error;
+
+/// Logs out. 204 also when there was nobody to log out: the caller wants to be gone, and is.
+pub async fn log_out(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<TokenBody>,
+) -> Result<Response, Failure> {
+    match app.token_finder().find(&headers, &body) {
+        Ok(token) => {
+            sessions::end(&app.database, &token, &device(&caller, &headers)).await.map_err(Error::from)?;
+        }
+        Err(NoToken::Missing | NoToken::Invalid) => {}
+        Err(ambiguous @ NoToken::Ambiguous) => return Err(app.refuse_and_forget_cookie(&ambiguous.into())),
+        Err(foreign @ NoToken::Origin(_)) => return Err(Error::from(foreign).into()),
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if !app.cookie.values(&headers).is_empty() {
+        for line in app.cookie.delete() {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+    }
+    Ok(response)
+}

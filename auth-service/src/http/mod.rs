@@ -1,0 +1,19 @@
+//! HTTP: one file per request of the API. A handler reads, asks a rule, lets `db/` write, and answers.
+//!
+//! axum lives here, in `routes` and in `error`; diesel does not.
+
+pub mod bootstrap;
+pub mod device;
+pub mod jwks;
+pub mod login;
+pub mod logout;
+pub mod me;
+pub mod optional_json;
+pub mod origin;
+pub mod prepared;
+pub mod presented_token;
+pub mod refresh;
+pub mod refresh_cookie;
+pub mod register;
+pub mod token_answer;
+pub mod user_answer;

@@ -1,0 +1,68 @@
+//! `POST /api/auth/refresh`: a fresh access token for whoever holds the session's refresh token. One statement.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use http_api::Failure;
+use identity_axum::Caller;
+
+use super::device::device;
+use super::optional_json::OptionalJson;
+use super::presented_token::{NoToken, TokenBody};
+use super::token_answer;
+use super::user_answer::UserAnswer;
+use crate::app::App;
+use crate::db::sessions::{self, Refreshed};
+use crate::error::Error;
+use crate::sessions::{Continued, Refusal, Step};
+
+/// Answers a token with its successor, or with the current one when the session rotated a moment ago.
+pub async fn refresh_session(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<TokenBody>,
+) -> Result<Response, Failure> {
+    let refreshed = refresh(&app, &caller, &headers, &body).await;
+    app.metrics.count_refresh(&refreshed);
+    refreshed.map(|(response, _step)| response).map_err(|error| refuse(&app, &headers, error))
+}
+
+async fn refresh(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &TokenBody,
+) -> Result<(Response, Step), Error> {
+    let token = app.token_finder().find(headers, body)?;
+    let refreshed = sessions::refresh(&app.database, &token, &device(caller, headers), &app.sessions).await?;
+    let Continued { step, user, email, role, session } = match refreshed {
+        Refreshed::Continued(continued) => *continued,
+        Refreshed::Ended(ending) => return Err(ending.into()),
+        Refreshed::Refused(refusal) => return Err(refusal.into()),
+    };
+    let user = UserAnswer { id: user, email, role };
+    let response = token_answer::answer(app, &user, &session, &token.at_generation(session.generation))?;
+    Ok((response, step))
+}
+
+/// The answer to a refusal. The cookie goes only where it can never work again: deleting it because one of several
+/// requests lost a race would take the winner's away.
+fn refuse(app: &App, headers: &HeaderMap, error: Error) -> Failure {
+    if !app.cookie.values(headers).is_empty() && is_over(&error) {
+        app.refuse_and_forget_cookie(&error)
+    } else {
+        error.into()
+    }
+}
+
+fn is_over(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NoToken(NoToken::Ambiguous)
+            | Error::Theft(_)
+            | Error::Refresh(Refusal::SessionEnded | Refusal::SessionExpired)
+    )
+}

@@ -1,0 +1,48 @@
+//! `POST /api/auth/register`: a new account with the role USER.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use http_api::Json;
+use identity_axum::Caller;
+use serde::Deserialize;
+
+use super::user_answer::CreatedAnswer;
+use crate::accounts::password_hash::PasswordHash;
+use crate::accounts::{Role, UserId, registration};
+use crate::app::App;
+use crate::db::users::{self, NewUser};
+use crate::error::Error;
+
+/// The body of a registration.
+#[derive(Deserialize)]
+pub struct RegisterBody {
+    email: String,
+    password: String,
+}
+
+/// Makes an account.
+pub async fn register(
+    State(app): State<Arc<App>>,
+    _caller: Caller,
+    Json(body): Json<RegisterBody>,
+) -> Result<impl IntoResponse, Error> {
+    let email = registration::check(&body.email, &body.password)?;
+    let password_hash = hash(&app, body.password).await?;
+    let new = NewUser {
+        id: UserId::generate(),
+        email,
+        password_hash: password_hash.secret().clone(),
+        role: Role::User,
+    };
+    let user = users::insert(&app.database, &new).await?;
+    Ok((StatusCode::CREATED, Json(CreatedAnswer { user: user.into() })))
+}
+
+/// Hashes an acceptable password on the hash threads.
+pub(super) async fn hash(app: &App, password: String) -> Result<PasswordHash, Error> {
+    let cost = app.cost;
+    Ok(app.hashing.run(move || PasswordHash::of(&password, cost)).await??)
+}

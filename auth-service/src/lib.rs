@@ -1,0 +1,19 @@
+//! The auth service: the only one that issues, rotates and revokes tokens.
+//!
+//! `routes → http → {rules, db}`: the rules (`accounts`, `sessions`, `tokens`) know neither axum nor diesel.
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod jobs;
+pub mod metrics;
+pub mod preparation;
+pub mod readiness;
+pub mod routes;
+pub mod sessions;
+pub mod tokens;
