@@ -1,0 +1,28 @@
+//! What the command line asks for, one file per command.
+
+pub mod check_config;
+pub mod migrate;
+pub mod serve;
+pub mod users;
+
+use process::Settings;
+
+use crate::cli::{Cli, Command, UsersCommand};
+use crate::config::{CommandConfig, Config};
+
+/// Does what was asked.
+///
+/// # Errors
+/// Whatever stands in the way, for the operator to read.
+pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(Config::read(settings)?).await,
+        Command::CheckConfig => check_config::check_config(settings),
+        Command::Migrate { plan: true } => migrate::plan(&CommandConfig::read(settings)?).await,
+        Command::Migrate { plan: false } => migrate::migrate(&CommandConfig::read(settings)?).await,
+        Command::Users(UsersCommand::List) => users::list(&CommandConfig::read(settings)?).await,
+        Command::Users(UsersCommand::Create(account)) => {
+            users::create(&CommandConfig::read(settings)?, &account).await
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `users`: accounts made and listed by whoever runs the service.
+
+use std::io::{Write as _, stdin, stdout};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use database::Database;
+
+use crate::accounts::password_hash::PasswordHash;
+use crate::accounts::registration::{self, InvalidRegistration};
+use crate::accounts::{Email, UserId};
+use crate::cli::CreateUser;
+use crate::config::CommandConfig;
+use crate::db::users::NewUser;
+use crate::db::{demo_accounts, users};
+
+/// No client waits for a command.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes an account; its password is the first line of standard input. Prints the id.
+///
+/// # Errors
+/// The address or password is not acceptable, the address is taken, or the database is away.
+pub async fn create(config: &CommandConfig, account: &CreateUser) -> anyhow::Result<()> {
+    let password = read_password()?;
+    let email = check(&account.email, &password)?;
+    let password_hash = PasswordHash::of(&password, config.cost)?;
+    let new = NewUser {
+        id: UserId::generate(),
+        email,
+        password_hash: password_hash.secret().clone(),
+        role: account.role,
+    };
+    let database = open(config)?;
+    let user = users::insert(&database, &new).await?;
+    if account.demo {
+        demo_accounts::mark(&database, user.id).await?;
+    }
+    writeln!(stdout(), "{}", user.id)?;
+    Ok(())
+}
+
+/// Prints all accounts, tab-separated.
+///
+/// # Errors
+/// The database is away.
+pub async fn list(config: &CommandConfig) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    for user in users::list(&open(config)?).await? {
+        writeln!(out, "{}\t{}\t{}\t{}", user.id, user.email, user.role, user.status.as_str())?;
+    }
+    Ok(())
+}
+
+fn open(config: &CommandConfig) -> anyhow::Result<Database> {
+    Ok(Database::new(&config.database.url, 1)?.with_deadline(DEADLINE))
+}
+
+fn read_password() -> anyhow::Result<String> {
+    let mut line = String::new();
+    stdin().read_line(&mut line).context("the password is read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn check(email: &str, password: &str) -> anyhow::Result<Email> {
+    registration::check(email, password).or_else(|InvalidRegistration { email, password }| {
+        let email = email.map(|error| format!("the e-mail address {error}"));
+        let password = password.map(|error| format!("the password {error}"));
+        bail!("{}", email.into_iter().chain(password).collect::<Vec<_>>().join("; "))
+    })
+}
