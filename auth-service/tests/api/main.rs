@@ -1,0 +1,18 @@
+//! The auth service's API as its clients see it: the router in process, every request through the real signed identity
+//! headers, a real database per test.
+
+#![expect(clippy::expect_used, reason = "a test's preparation fails the test, and says why")]
+
+mod bad_input;
+mod bootstrap;
+mod jwks;
+mod login;
+mod logout;
+mod me;
+mod metrics;
+mod outages;
+mod refresh;
+mod register;
+mod signature;
+mod statements;
+mod support;

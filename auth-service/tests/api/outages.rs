@@ -1,0 +1,77 @@
+//! PostgreSQL goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use process::private::Probe as _;
+use serde_json::json;
+use test_support::eventually;
+
+use crate::jwks::jwks;
+use crate::support::{PASSWORD, PostgresProxy, TestApp, migrated_database};
+use auth_service::readiness::Readiness;
+
+async fn behind_a_proxy() -> (TestApp, PostgresProxy) {
+    let database = migrated_database().await;
+    let proxy = PostgresProxy::start(database.url()).await;
+    let app = TestApp::start_on(database, proxy.url(), &[]).await;
+    (app, proxy)
+}
+
+#[tokio::test]
+async fn while_it_is_away_every_request_says_so_within_a_second() {
+    let (app, proxy) = behind_a_proxy().await;
+    let mut ann = app.customer("ann").await;
+    proxy.go_away();
+    let begun = Instant::now();
+    for reply in [
+        ann.clone().refresh().await,
+        ann.clone().log_out().await,
+        ann.clone().log_in("ann").await,
+        ann.get("/api/auth/me").await,
+        ann.post("/api/auth/register", &json!({"email": "bob@example.com", "password": PASSWORD})).await,
+    ] {
+        let reply = reply.refused(503, "unavailable");
+        assert!(reply.header("retry-after").is_some());
+        assert!(reply.set_cookies().is_empty(), "nobody is logged out by an outage");
+        assert!(!String::from_utf8_lossy(&reply.body).contains("database"), "a 5xx reveals nothing");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "five requests took {:?}", begun.elapsed());
+    jwks(&app).await.expect(200);
+
+    proxy.come_back();
+    ann.refresh().await.expect(200);
+}
+
+#[tokio::test]
+async fn readiness_tells() {
+    let (app, proxy) = behind_a_proxy().await;
+    let readiness = Readiness::new(std::sync::Arc::clone(&app.app));
+    assert_eq!(readiness.ready().await, Ok(()));
+    proxy.go_away();
+    assert_eq!(readiness.ready().await.unwrap_err().0, ["database: away"]);
+    proxy.come_back();
+    assert_eq!(readiness.ready().await, Ok(()));
+    app.sql().await.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)").await.unwrap();
+    assert!(readiness.ready().await.unwrap_err().0[0].starts_with("migrations: "));
+    readiness.drain();
+    assert_eq!(readiness.ready().await.unwrap_err().0[0], "draining");
+}
+
+#[tokio::test]
+async fn a_service_that_starts_without_its_database_waits_for_it() {
+    let database = migrated_database().await;
+    let proxy = PostgresProxy::start(database.url()).await;
+    proxy.go_away();
+    let url = proxy.url().to_owned();
+    let app = TestApp::start_unprepared(database, &url, &[]);
+    app.visitor().log_in("ann").await.refused(503, "unavailable");
+    let readiness = Readiness::new(std::sync::Arc::clone(&app.app));
+    assert_eq!(readiness.ready().await.unwrap_err().0.len(), 2, "no database and no key");
+
+    let (service, config) = (std::sync::Arc::clone(&app.app), app.config.clone());
+    tokio::spawn(async move { auth_service::preparation::prepare(&service, &config).await });
+    proxy.come_back();
+    eventually("the service is prepared", async || app.app.prepared.is_set().then_some(())).await;
+    app.load_keys().await;
+    app.customer("ann").await;
+}

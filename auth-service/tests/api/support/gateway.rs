@@ -1,0 +1,98 @@
+//! What the gateway does for the service: it verifies access tokens and signs who is calling.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use identity::{Message, Signer, UpstreamKey, names};
+use secret::Secret;
+use time::OffsetDateTime;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use super::reply::Reply;
+
+/// The key that the gateway and the service share.
+pub(crate) const IDENTITY_KEY: &str = "kJ3Sx1iYw0c9m2xH8b7zQnVt5rLq4uEoGf6dPaTs1Wk=";
+
+/// Who is calling; the default is nobody.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    pub(crate) user: String,
+    pub(crate) email: String,
+    pub(crate) role: String,
+    pub(crate) session: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    router: Router,
+}
+
+impl Gateway {
+    pub(crate) fn new(router: Router) -> Self {
+        Self { router }
+    }
+
+    /// Signs a request as coming from `address` and forwards it.
+    pub(crate) async fn forward(
+        &self,
+        mut request: Request<Body>,
+        caller: &Identity,
+        address: &str,
+    ) -> Reply {
+        sign(&mut request, caller, address, "auth", OffsetDateTime::now_utc().unix_timestamp());
+        self.send_unsigned(request).await
+    }
+
+    /// The request as it is: what somebody inside the network could send past the gateway.
+    pub(crate) async fn send_unsigned(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("axum never fails");
+        Reply::read(response).await
+    }
+}
+
+/// Puts the identity, forwarded and signature headers on a request.
+pub(crate) fn sign(
+    request: &mut Request<Body>,
+    caller: &Identity,
+    address: &str,
+    key_id: &str,
+    created: i64,
+) {
+    let request_id = Uuid::now_v7().to_string();
+    let encoded = [&caller.user, &caller.email, &caller.role, &caller.session]
+        .map(|text| identity::encode(text).into_owned());
+    let [user, email, role, session] = &encoded;
+    let message = Message {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.uri().query(),
+        request_id: request_id.as_bytes(),
+        forwarded_for: address.as_bytes(),
+        forwarded_proto: b"https",
+        forwarded_host: b"shop.example",
+        user_id: user.as_bytes(),
+        user_email: email.as_bytes(),
+        user_role: role.as_bytes(),
+        session_id: session.as_bytes(),
+    };
+    let key = UpstreamKey::new(Secret::new(STANDARD.decode(IDENTITY_KEY).expect("base64")));
+    let signature = Signer::new(key_id, &key).sign(&message, created);
+    let headers = request.headers_mut();
+    for (name, value) in [
+        (&names::REQUEST_ID, request_id.as_str()),
+        (&names::FORWARDED_FOR, address),
+        (&names::FORWARDED_PROTO, "https"),
+        (&names::FORWARDED_HOST, "shop.example"),
+        (&names::USER_ID, user),
+        (&names::USER_EMAIL, email),
+        (&names::USER_ROLE, role),
+        (&names::SESSION_ID, session),
+    ] {
+        headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
+    }
+    headers.insert(&names::SIGNATURE_INPUT, signature.input);
+    headers.insert(&names::SIGNATURE, signature.signature);
+}

@@ -1,0 +1,12 @@
+//! The stage for the stories: the service, a stand-in for the gateway, and the people who use both.
+
+mod actor;
+mod app;
+mod gateway;
+mod postgres_proxy;
+mod reply;
+
+pub(crate) use app::{PASSWORD, TestApp, migrated_database};
+pub(crate) use gateway::{Identity, sign};
+pub(crate) use postgres_proxy::PostgresProxy;
+pub(crate) use reply::Reply;
