@@ -9,5 +9,5 @@ pub mod db;
 pub mod error;
 pub mod http;
 pub mod orders;
-pub mod probe;
+pub mod readiness;
 pub mod routes;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Method;
 use business_api::db::Orders;
-use business_api::probe::OrdersProbe;
+use business_api::readiness::Readiness;
 use database::Database;
 use process::private::Probe as _;
 use prometheus_client::registry::Registry;
@@ -74,7 +74,7 @@ async fn the_service_says_so_within_a_second_and_recovers() {
     let who = Who { id: "ann".into(), role: "USER".into(), session: "s".into() };
     let ann = Caller::at(router(&url), who);
     let pool = Database::new(&url.parse().unwrap(), 1).unwrap();
-    let probe = OrdersProbe::new(Orders::new(pool), Registry::default());
+    let probe = Readiness::new(Orders::new(pool), Registry::default());
     let id = ann.place().await;
     probe.ready().await.unwrap();
 

@@ -71,7 +71,7 @@ async fn in_production_it_serves_only_on_its_own_schema() {
 
     let mut plan = TestProcess::start(NAME, &["migrate", "--plan"], environment());
     assert!(plan.ended().await.success());
-    plan.line_with("to run: 2026-11-24-000001_orders").await;
+    plan.line_with("pending: 2026-11-24-000001_orders").await;
     for line in ["applied: 2026-11-24-000001_orders", "the schema is up to date"] {
         let mut migrate = TestProcess::start(NAME, &["migrate"], environment());
         assert!(migrate.ended().await.success());
@@ -102,4 +102,19 @@ async fn a_port_in_use_is_named() {
     let mut process = TestProcess::start(NAME, &[], environment(&database, &ports, "development"));
     assert!(!process.ended().await.success());
     process.line_with(&format!("LISTEN: cannot listen on {}", taken.local_addr().unwrap())).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_start_is_waited_for() {
+    let (database, ports) = (database().await, Ports::free());
+    let mut environment = environment(&database, &ports, "production");
+    environment[1].1 = format!("postgres://orders@127.0.0.1:{}/orders", free_port());
+    let mut process = TestProcess::start(NAME, &[], environment);
+    process.line_with("the database is away; waiting for it").await;
+
+    assert_eq!(ports.private().get("/healthz").await.status, 200);
+    let not_ready = ports.private().get("/readyz").await.expect(503);
+    assert!(not_ready.text().contains("database"), "{}", not_ready.text());
+    assert!(process.is_running());
+    assert!(process.stop().await.success());
 }

@@ -9,14 +9,14 @@ use prometheus_client::registry::Registry;
 use crate::db::Orders;
 
 /// Ready while the orders can be read and nobody has asked the process to stop.
-pub struct OrdersProbe {
+pub struct Readiness {
     orders: Orders,
     registry: Registry,
     draining: AtomicBool,
 }
 
-impl OrdersProbe {
-    /// A probe over the metrics that have been registered.
+impl Readiness {
+    /// Tells of these orders, and shows the metrics that have been registered.
     pub fn new(orders: Orders, registry: Registry) -> Self {
         Self { orders, registry, draining: AtomicBool::new(false) }
     }
@@ -27,15 +27,11 @@ impl OrdersProbe {
     }
 }
 
-impl Probe for OrdersProbe {
+impl Probe for Readiness {
     async fn ready(&self) -> Result<(), NotReady> {
-        let mut reasons = Vec::new();
-        if self.draining.load(Ordering::Relaxed) {
-            reasons.push("draining".to_owned());
-        }
-        if let Err(error) = self.orders.check().await {
-            reasons.push(format!("database: {error}"));
-        }
+        let draining = self.draining.load(Ordering::Relaxed).then(|| "draining".to_owned());
+        let database = self.orders.check().await.err().map(|error| format!("database: {error}"));
+        let reasons: Vec<_> = draining.into_iter().chain(database).collect();
         if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
     }
 
