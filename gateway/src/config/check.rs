@@ -87,6 +87,9 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         upstreams,
         identity_key: RootKey::new(identity_key),
     };
+    if config.listen == config.admin_listen && config.listen.port() != 0 {
+        wrong.at(&file.admin_listen.span(), "`admin_listen` is the same address as `listen`");
+    }
     if mode.is_production() && config.tls.is_none() && config.trusted_proxies.is_empty() {
         wrong.general(
             "production needs HTTPS: give [tls] certificates, or name in `trusted_proxies` the proxies that end TLS",

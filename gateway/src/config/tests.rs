@@ -312,6 +312,7 @@ fn hosts_and_origins_as_they_are_sent() {
 
 #[test]
 fn limits_that_would_refuse_everything() {
+    check_replaced("9080", "8080", &[(2, "the same address")]);
     for key in ["head", "connect", "first_byte", "idle"] {
         check_added(&format!("[timeouts]\n{key} = \"0s\"\n"), &[(16, "may not be zero")]);
     }

@@ -5,10 +5,7 @@
 
 mod cookies;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::{Message, RootKey, Signer, names};
@@ -18,10 +15,6 @@ use super::principal::Principal;
 
 /// Headers that [`inject`] adds, and the `Host` that the forwarder does.
 const ADDED: usize = 11;
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// What identifying for one upstream needs.
 pub struct Identity {
@@ -64,7 +57,7 @@ impl Identity {
             // A further value of the same name comes without it.
             name = next.or(name);
             let Some(name) = &name else { continue };
-            let passes = if *name == AUTHORIZATION { forward_authorization } else { passes(name) };
+            let passes = if *name == AUTHORIZATION { forward_authorization } else { passes(name.as_str()) };
             if !passes {
                 continue;
             }
@@ -128,39 +121,38 @@ impl Identity {
 }
 
 /// Whether a client's header may reach an upstream, `Authorization` and `Cookie` apart.
-fn passes(name: &HeaderName) -> bool {
+fn passes(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !is_for_one_hop(name)
-        && ![HOST, CONTENT_LENGTH, EXPECT].contains(name)
-        && name.as_str().bytes().all(is_plain)
-        && identity::family(name.as_str()).is_none()
+        && !matches!(name, "host" | "content-length" | "expect")
+        && name.bytes().all(is_plain)
+        && identity::family(name).is_none()
 }
 
 /// RFC 9110 section 7.6.1, and what was once in its list. `Trailer` goes too: trailers do not pass.
-fn is_for_one_hop(name: &HeaderName) -> bool {
-    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
-        .contains(name)
-        || [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS].contains(name)
+fn is_for_one_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
 }
 
 fn drop_hop_by_hop(answer: &mut HeaderMap) {
-    let named: Vec<HeaderName> = super::canonical::members(answer, CONNECTION)
-        .filter(|name| !["close", "keep-alive"].contains(name))
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
-        .collect();
-    for name in &named {
-        answer.remove(name);
-    }
-    for name in [
-        CONNECTION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        TE,
-        TRAILER,
-        PROXY_AUTHENTICATE,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-    ] {
+    let named =
+        super::canonical::members(answer, CONNECTION).map(str::to_ascii_lowercase).collect::<Vec<_>>();
+    let goes =
+        |name: &HeaderName| is_for_one_hop(name.as_str()) || named.iter().any(|named| named == name.as_str());
+    let doomed: Vec<HeaderName> = answer.keys().filter(|name| goes(name)).cloned().collect();
+    for name in &doomed {
         answer.remove(name);
     }
 }

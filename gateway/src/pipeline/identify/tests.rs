@@ -175,8 +175,8 @@ fn an_answer_sets_a_refresh_cookie_only_from_the_auth_service() {
         let mut answer: HeaderMap = [
             (CONNECTION, HeaderValue::from_static("close, x-hop")),
             (HeaderName::from_static("x-hop"), HeaderValue::from_static("1")),
-            (KEEP_ALIVE, HeaderValue::from_static("timeout=5")),
-            (TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+            (HeaderName::from_static("keep-alive"), HeaderValue::from_static("timeout=5")),
+            (http::header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
         ]
         .into_iter()
         .collect();
