@@ -48,6 +48,7 @@ pub struct Overloaded {
 #[derive(Clone, Default)]
 struct Metrics {
     waiting: Gauge,
+    running: Gauge,
     done: Counter,
     refused: Counter,
     abandoned: Counter,
@@ -131,6 +132,7 @@ impl HashThreads {
     pub fn register_metrics(&self, registry: &mut Registry) {
         let metrics = &self.queue.metrics;
         registry.register("hash_queue_waiting", "Passwords waiting to be hashed", metrics.waiting.clone());
+        registry.register("hashes_running", "Passwords being hashed now", metrics.running.clone());
         registry.register("hashes", "Passwords hashed or compared", metrics.done.clone());
         registry.register(
             "hashes_refused",
@@ -178,6 +180,7 @@ impl Queue {
             self.forget_abandoned(&mut state);
             if let Some(job) = state.jobs.pop_front() {
                 state.running += 1;
+                self.metrics.running.inc();
                 self.show_length(&state);
                 return Some(job);
             }
@@ -188,6 +191,7 @@ impl Queue {
     fn finished(&self, took: Duration) {
         let mut state = lock(&self.state);
         state.running -= 1;
+        self.metrics.running.dec();
         state.estimate = (state.estimate * 7 + took) / 8;
         self.metrics.done.inc();
     }

@@ -12,6 +12,7 @@ use super::MIGRATIONS;
 diesel::table! {
     /// diesel's own table of what has been applied.
     __diesel_schema_migrations (version) {
+        /// A migration's name up to its first `_`, without `-`.
         version -> VarChar,
     }
 }

@@ -5,8 +5,10 @@ mod app;
 mod gateway;
 mod postgres_proxy;
 mod reply;
+mod service;
 
 pub(crate) use app::{PASSWORD, TestApp, migrated_database};
 pub(crate) use gateway::{Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;
+pub(crate) use service::{Environment, Service, complaint, environment, run, stdout};
