@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::{Method, Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 
 use super::check::access;
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
-use crate::pipeline::canonical;
 use crate::pipeline::match_route::Routes;
+use crate::pipeline::principal::Principal;
+use crate::pipeline::{authenticate, authorize, canonical};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -94,20 +95,24 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
 
 /// What a caller of this role, or an anonymous one, gets; a real one's token must also be good.
 fn verdict(access: &Access, role: Option<&str>) -> String {
-    let answer = match (access, role) {
-        (Access::Public, _) => "passes, without identity",
-        (Access::Optional, None) => "passes, anonymous",
-        (Access::Authenticated | Access::Roles(_) | Access::Clients(_), None) => {
-            "401 unauthenticated: needs a token"
+    match passes(access, role) {
+        Ok(()) if role.is_some() && *access != Access::Public => {
+            "verdict   passes, with the caller's identity".to_owned()
         }
-        (Access::Optional | Access::Authenticated, Some(_)) => "passes, with the caller's identity",
-        (Access::Roles(roles), Some(role)) if roles.iter().any(|needed| needed == role) => {
-            "passes, with the caller's identity"
+        Ok(()) => "verdict   passes, without identity".to_owned(),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+fn passes(access: &Access, role: Option<&str>) -> Result<(), Rejection> {
+    let caller = match role {
+        Some(role) => Principal::imagined(role),
+        None => {
+            authenticate::presented(access, &HeaderMap::new())?;
+            Principal::anonymous()
         }
-        (Access::Roles(_), Some(_)) => "403 forbidden: the role does not suffice",
-        (Access::Clients(_), Some(_)) => "403 forbidden: for clients, not for users",
     };
-    format!("verdict   {answer}")
+    Ok(authorize::authorize(access, &caller)?)
 }
 
 fn refused(rejection: &Rejection) -> String {

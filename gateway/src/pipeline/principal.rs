@@ -50,18 +50,24 @@ impl Principal {
             Some(session) => {
                 let (email, role) = (claims.email.as_deref(), claims.role.as_deref());
                 let texts = [&claims.sub, email.unwrap_or_default(), role.unwrap_or_default(), session];
-                Self::from_texts(Kind::User, texts, claims)
+                Self::from_texts(Kind::User, texts, claims.exp, claims.epoch)
             }
             None => {
                 let id = format!("{}{}", identity::CLIENT_PREFIX, claims.client_id);
-                Self::from_texts(Kind::Client, [&id, "", identity::SERVICE_ROLE, ""], claims)
+                let texts = [&id, "", identity::SERVICE_ROLE, ""];
+                Self::from_texts(Kind::Client, texts, claims.exp, claims.epoch)
             }
         }
     }
 
-    fn from_texts(kind: Kind, texts: [&str; 4], claims: &Claims) -> Self {
+    /// A user of this role whom no token names, to ask what would happen to one.
+    pub fn imagined(role: &str) -> Self {
+        Self::from_texts(Kind::User, ["somebody", "", role, "somewhere"], i64::MAX, 0)
+    }
+
+    fn from_texts(kind: Kind, texts: [&str; 4], expires_at: i64, epoch: u32) -> Self {
         let [user_id, email, role, session_id] = header_values(texts);
-        Self { user_id, email, role, session_id, kind, expires_at: claims.exp, epoch: claims.epoch }
+        Self { user_id, email, role, session_id, kind, expires_at, epoch }
     }
 
     /// What sort of caller.
