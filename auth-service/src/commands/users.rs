@@ -11,8 +11,10 @@ use crate::accounts::registration::{self, InvalidRegistration};
 use crate::accounts::{Email, UserId};
 use crate::cli::CreateUser;
 use crate::config::CommandConfig;
+use crate::db::audit::{self, Event};
 use crate::db::users::NewUser;
 use crate::db::{demo_accounts, users};
+use crate::sessions::Device;
 
 /// No client waits for a command.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -33,6 +35,7 @@ pub async fn create(config: &CommandConfig, account: &CreateUser) -> anyhow::Res
     };
     let database = open(config)?;
     let user = users::insert(&database, &new).await?;
+    audit::note(&database, &Event::account_created(user.id, &Device::default())).await;
     if account.demo {
         demo_accounts::mark(&database, user.id).await?;
     }

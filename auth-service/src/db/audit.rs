@@ -3,7 +3,7 @@
 use database::{Database, Error};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::schema::audit_events;
@@ -54,6 +54,20 @@ pub struct Event<'a> {
     pub detail: Value,
 }
 
+impl<'a> Event<'a> {
+    /// An account was made, from `device` or on the command line.
+    #[must_use]
+    pub fn account_created(user: UserId, device: &'a Device) -> Self {
+        Self {
+            kind: Kind::AccountCreated,
+            user: Some(user),
+            session: None,
+            device,
+            detail: Value::Object(Map::new()),
+        }
+    }
+}
+
 /// Records an event.
 ///
 /// # Errors
@@ -73,4 +87,12 @@ pub async fn record(db: &Database, event: &Event<'_>) -> Result<(), Error> {
     })
     .await
     .map(|_rows| ())
+}
+
+/// Records an event of something that stands whether it is recorded or not: a failure is only logged.
+pub async fn note(db: &Database, event: &Event<'_>) {
+    if let Err(error) = record(db, event).await {
+        let (kind, error) = (event.kind.as_str(), &error as &dyn std::error::Error);
+        tracing::warn!(kind, error, "an event is missing from the audit trail");
+    }
 }

@@ -9,6 +9,7 @@ use http_api::Json;
 use identity_axum::Caller;
 use secret::Secret;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::device::device;
 use super::origin::comes_from_a_browser;
@@ -18,6 +19,7 @@ use crate::accounts::Email;
 use crate::accounts::login::{self, LoginRefusal};
 use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
+use crate::db::audit::{self, Event, Kind};
 use crate::db::users::Credentials;
 use crate::db::{sessions, users};
 use crate::error::Error;
@@ -60,7 +62,13 @@ async fn open_session(
     let delivery = delivery(body.token_delivery, headers)?;
     let email = Email::parse(&body.email)?;
     let credentials = users::find_for_login(&app.database, &email).await?;
-    let rehashed = verify(app, credentials.as_ref(), body.password).await?;
+    let rehashed = match verify(app, credentials.as_ref(), body.password).await? {
+        Ok(rehashed) => rehashed,
+        Err(refusal) => {
+            record_refusal(app, credentials.as_ref(), &device, refusal).await;
+            return Err(refusal.into());
+        }
+    };
     // A decision to let in without an account does not exist; the rule says so too.
     let Credentials { user, password_hash } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
     let new = new_session(&user, &password_hash, delivery, device);
@@ -84,11 +92,28 @@ async fn verify(
     app: &App,
     credentials: Option<&Credentials>,
     password: String,
-) -> Result<Option<PasswordHash>, Error> {
+) -> Result<Result<Option<PasswordHash>, LoginRefusal>, Error> {
     let stored = credentials.map(|credentials| PasswordHash::stored(credentials.password_hash.clone()));
     let cost = app.cost;
     let verdict = app.hashing.run(move || password_hash::compare(&password, stored.as_ref(), cost)).await??;
-    Ok(login::decide(credentials.map(|credentials| credentials.user.status), verdict)?)
+    Ok(login::decide(credentials.map(|credentials| credentials.user.status), verdict))
+}
+
+/// Audits a refusal, in one statement whether the account exists or not.
+async fn record_refusal(
+    app: &App,
+    credentials: Option<&Credentials>,
+    device: &Device,
+    refusal: LoginRefusal,
+) {
+    let event = Event {
+        kind: Kind::LoginRefused,
+        user: credentials.map(|credentials| credentials.user.id),
+        session: None,
+        device,
+        detail: json!({"code": Error::from(refusal).code()}),
+    };
+    audit::note(&app.database, &event).await;
 }
 
 fn new_session(

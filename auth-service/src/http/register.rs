@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use http_api::Json;
 use identity_axum::Caller;
 use serde::Deserialize;
 
+use super::device::device;
 use super::user_answer::CreatedAnswer;
 use crate::accounts::password_hash::PasswordHash;
 use crate::accounts::{Role, UserId, registration};
 use crate::app::App;
+use crate::db::audit::{self, Event};
 use crate::db::users::{self, NewUser};
 use crate::error::Error;
 
@@ -26,7 +28,8 @@ pub struct RegisterBody {
 /// Makes an account.
 pub async fn register(
     State(app): State<Arc<App>>,
-    _caller: Caller,
+    caller: Caller,
+    headers: HeaderMap,
     Json(body): Json<RegisterBody>,
 ) -> Result<impl IntoResponse, Error> {
     let email = registration::check(&body.email, &body.password)?;
@@ -38,6 +41,7 @@ pub async fn register(
         role: Role::User,
     };
     let user = users::insert(&app.database, &new).await?;
+    audit::note(&app.database, &Event::account_created(user.id, &device(&caller, &headers))).await;
     Ok((StatusCode::CREATED, Json(CreatedAnswer { user: user.into() })))
 }
 

@@ -189,6 +189,22 @@ async fn a_queue_that_is_too_long_is_said_at_once() {
     }
 }
 
+#[tokio::test]
+async fn refused_logins_stand_in_the_audit_trail() {
+    let app = TestApp::start().await;
+    let ann = app.registered("ann").await;
+    for email in ["ann@example.com", "bob@example.com"] {
+        let body = json!({"email": email, "password": "kettle-8-fog-lamp"});
+        ann.post("/api/auth/login", &body).await.refused(401, "invalid_credentials");
+    }
+    let events = "SELECT user_id IS NOT NULL, address, detail->>'code' FROM audit_events WHERE kind = 'login_refused' ORDER BY id";
+    let rows = app.sql().await.query(events, &[]).await.unwrap();
+    let told: Vec<(bool, String, String)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let (address, code) = ("203.0.113.7".to_owned(), "invalid_credentials".to_owned());
+    assert_eq!(told, [(true, address.clone(), code.clone()), (false, address, code)]);
+}
+
 async fn disable(app: &TestApp, name: &str) {
     app.registered(name).await;
     let disable = "UPDATE users SET status = 'disabled' WHERE email = $1";

@@ -1,7 +1,11 @@
 //! The auth service's API as its clients see it: the router in process, every request through the real signed identity
 //! headers, a real database per test.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's preparation fails the test, and says why")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test's preparation fails the test, and says why"
+)]
 
 mod bad_input;
 mod bootstrap;
