@@ -109,3 +109,103 @@ impl AccessTokens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use access_token::{KeySet, Verification};
+    use jsonwebtoken::jwk::JwkSet;
+    use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+
+    use super::*;
+    use crate::tokens::signing_key::{Algorithm, SigningKey};
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00:00.75 UTC);
+
+    fn tokens() -> AccessTokens {
+        AccessTokens {
+            issuer: "https://auth.example".to_owned(),
+            audience: "portcullis".to_owned(),
+            lifetime: Duration::from_secs(900),
+        }
+    }
+
+    fn store(algorithm: Algorithm) -> KeyStore {
+        let key = |from| {
+            let pkcs8 = SigningKey::generate(algorithm).unwrap();
+            SigningKey::from_pkcs8(algorithm, &pkcs8, NOW, from).unwrap()
+        };
+        let store = KeyStore::empty();
+        store.replace(vec![key(NOW), key(NOW + time::Duration::DAY)]);
+        store
+    }
+
+    fn grant(amr: &[String]) -> Grant<'_> {
+        Grant {
+            user: UserId::generate(),
+            email: "ann@example.com",
+            role: Role::Admin,
+            session: SessionId::generate(),
+            epoch: 3,
+            authenticated_at: NOW - time::Duration::HOUR,
+            amr,
+        }
+    }
+
+    #[test]
+    fn our_verifier_reads_back_every_claim() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let (store, amr) = (store(algorithm), ["pwd".to_owned()]);
+            let grant = grant(&amr);
+            let token = tokens().issue(&store, &grant, NOW).unwrap();
+            let verification = Verification { issuer: tokens().issuer, audience: tokens().audience };
+            let keys = KeySet::parse(&store.jwks()).unwrap();
+            let claims = verification.verify(token.expose(), &keys, NOW.unix_timestamp()).unwrap();
+            assert_eq!((claims.sub, claims.sid), (grant.user.to_string(), Some(grant.session.to_string())));
+            assert_eq!((claims.client_id.as_str(), claims.epoch), (FIRST_PARTY_CLIENT, 3));
+            assert_eq!((claims.iat, claims.exp - claims.iat), (NOW.unix_timestamp(), 900));
+            assert_eq!(
+                (claims.email.as_deref(), claims.role.as_deref()),
+                (Some("ann@example.com"), Some("ADMIN"))
+            );
+            assert_eq!(claims.auth_time, Some(grant.authenticated_at.unix_timestamp()));
+            assert_eq!((claims.amr, claims.scope, claims.nbf), (amr.to_vec(), None, None));
+        }
+    }
+
+    #[test]
+    fn anothers_library_accepts_it_through_the_published_keys() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let store = store(algorithm);
+            let token = tokens().issue(&store, &grant(&[]), NOW).unwrap();
+            let header = decode_header(token.expose()).unwrap();
+            assert_eq!(header.typ.as_deref(), Some(access_token::TYPE));
+            let keys: JwkSet = serde_json::from_slice(&store.jwks()).unwrap();
+            let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
+            let mut validation = Validation::new(header.alg);
+            // It reads the clock by itself.
+            validation.validate_exp = false;
+            validation.set_issuer(&[tokens().issuer]);
+            validation.set_audience(&[tokens().audience]);
+            let claims = decode::<serde_json::Value>(token.expose(), &key, &validation).unwrap().claims;
+            assert_eq!(claims["email"], "ann@example.com");
+        }
+    }
+
+    #[test]
+    fn a_key_signs_when_its_time_has_come_and_both_are_published() {
+        let store = store(Algorithm::EdDsa);
+        let first = store.signer(NOW).unwrap();
+        let second = store.signer(NOW + time::Duration::DAY).unwrap();
+        assert_ne!(first.kid(), second.kid());
+        let jwks = String::from_utf8(store.jwks().to_vec()).unwrap();
+        assert!(jwks.contains(first.kid()) && jwks.contains(second.kid()));
+        assert!(store.signer(NOW - time::Duration::SECOND).is_none());
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_issued() {
+        let none = tokens().issue(&KeyStore::empty(), &grant(&[]), NOW);
+        assert!(matches!(none, Err(NotIssued::NoKey)));
+        assert_eq!(KeyStore::empty().jwks(), r#"{"keys":[]}"#);
+    }
+}

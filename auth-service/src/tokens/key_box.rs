@@ -75,10 +75,23 @@ impl BoxKeys {
         created_at: OffsetDateTime,
         signs_from: OffsetDateTime,
     ) -> Result<SealedKey, UnusableKey> {
+        self.seal(algorithm, &SigningKey::generate(algorithm)?, created_at, signs_from)
+    }
+
+    /// Closes a box around a private key (PKCS#8).
+    ///
+    /// # Errors
+    /// [`UnusableKey`] if it is none of that algorithm, or the library fails.
+    pub fn seal(
+        &self,
+        algorithm: Algorithm,
+        pkcs8: &Secret<Vec<u8>>,
+        created_at: OffsetDateTime,
+        signs_from: OffsetDateTime,
+    ) -> Result<SealedKey, UnusableKey> {
         // PostgreSQL keeps microseconds, and the times are part of what is sealed.
         let (created_at, signs_from) = (microseconds(created_at), microseconds(signs_from));
-        let pkcs8 = SigningKey::generate(algorithm)?;
-        let key = SigningKey::from_pkcs8(algorithm, &pkcs8, created_at, signs_from)?;
+        let key = SigningKey::from_pkcs8(algorithm, pkcs8, created_at, signs_from)?;
         let mut sealed = SealedKey {
             kid: key.kid().to_owned(),
             algorithm,
@@ -87,7 +100,7 @@ impl BoxKeys {
             secret_id: self.current.id,
             sealed: Vec::new(),
         };
-        sealed.sealed = self.current.close(&sealed, &pkcs8)?;
+        sealed.sealed = self.current.close(&sealed, pkcs8)?;
         Ok(sealed)
     }
 
@@ -157,4 +170,65 @@ fn associated_data(key: &SealedKey) -> Vec<u8> {
 
 fn microseconds(time: OffsetDateTime) -> OffsetDateTime {
     time.replace_microsecond(time.microsecond()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00 UTC);
+
+    fn boxes(current: u8, previous: &[u8]) -> BoxKeys {
+        let secret = |byte| Secret::new(vec![byte; 32]);
+        let previous: Vec<_> = previous.iter().copied().map(secret).collect();
+        BoxKeys::new(&RootSecrets::new(&secret(current), &previous))
+    }
+
+    fn sealed() -> SealedKey {
+        boxes(1, &[]).make(Algorithm::Es256, NOON, NOON + time::Duration::HOUR).unwrap()
+    }
+
+    #[test]
+    fn a_box_opens_under_the_secret_it_names_current_or_previous() {
+        for boxes in [boxes(1, &[]), boxes(2, &[3, 1])] {
+            let key = boxes.open(&sealed()).unwrap();
+            assert_eq!(key.signs_from() - key.created_at(), time::Duration::HOUR);
+        }
+        assert_eq!(boxes(2, &[3]).open(&sealed()).unwrap_err(), Unopened::UnknownSecret);
+    }
+
+    #[test]
+    fn nothing_in_a_row_can_be_changed() {
+        let other = sealed();
+        let changes: [fn(&mut SealedKey, &SealedKey); 7] = [
+            |key, other| key.kid.clone_from(&other.kid),
+            |key, _| key.algorithm = Algorithm::EdDsa,
+            |key, _| key.created_at -= time::Duration::MICROSECOND,
+            |key, _| key.signs_from -= time::Duration::HOUR,
+            |key, other| key.sealed.clone_from(&other.sealed),
+            |key, _| key.sealed[20] ^= 1,
+            |key, _| key.sealed.truncate(8),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut changed = sealed();
+            change(&mut changed, &other);
+            assert_eq!(boxes(1, &[]).open(&changed).unwrap_err(), Unopened::Tampered, "change {number}");
+        }
+    }
+
+    #[test]
+    fn the_same_key_is_never_boxed_alike() {
+        let pkcs8 = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        let seal = || boxes(1, &[]).seal(Algorithm::EdDsa, &pkcs8, NOON, NOON).unwrap();
+        assert_ne!(seal().sealed, seal().sealed);
+        assert_eq!(seal().kid, seal().kid);
+    }
+
+    #[test]
+    fn times_finer_than_the_database_keeps_do_not_break_the_box() {
+        let fine = NOON + time::Duration::nanoseconds(1_999);
+        let sealed = boxes(1, &[]).make(Algorithm::EdDsa, fine, fine).unwrap();
+        assert_eq!(sealed.created_at, NOON + time::Duration::MICROSECOND);
+        assert!(boxes(1, &[]).open(&sealed).is_ok());
+    }
 }

@@ -212,3 +212,121 @@ const fn delivery_of(byte: u8) -> Option<Delivery> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../../docs/vectors/refresh-token.json")).unwrap()
+    }
+
+    fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+        value[name].as_str().unwrap()
+    }
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2);
+        digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+    }
+
+    fn secret(vectors: &Value, name: &str) -> Secret<Vec<u8>> {
+        Secret::new(unhex(text(&vectors["secrets"][name], "hex")))
+    }
+
+    fn keys(vectors: &Value) -> RefreshKeys {
+        let previous = [secret(vectors, "previous")];
+        RefreshKeys::new(&RootSecrets::new(&secret(vectors, "current"), &previous))
+    }
+
+    fn described(vector: &Value) -> RefreshToken {
+        RefreshToken {
+            delivery: text(vector, "delivery").parse().unwrap(),
+            session_id: SessionId(text(vector, "sessionId").parse().unwrap()),
+            generation: vector["generation"].as_i64().unwrap(),
+            nonce: Nonce(unhex(text(vector, "nonce")).try_into().unwrap()),
+        }
+    }
+
+    #[test]
+    fn keys_and_names_are_derived_as_the_vectors_say() {
+        let vectors = vectors();
+        for name in ["current", "previous"] {
+            let root = RootSecret::new(&secret(&vectors, name));
+            let expected = &vectors["secrets"][name];
+            assert_eq!(root.id().as_bytes(), unhex(text(expected, "id")));
+            assert_eq!(root.derive(LABEL), *unhex(text(expected, "key")));
+        }
+    }
+
+    #[test]
+    fn tokens_are_opened_and_issued_as_the_vectors_say() {
+        let vectors = vectors();
+        let keys = keys(&vectors);
+        for vector in vectors["opened"].as_array().unwrap() {
+            let (name, token) = (text(vector, "name"), described(vector));
+            assert_eq!(keys.open(text(vector, "token")), Ok(token), "{name}");
+            assert_eq!(token.nonce.hash().0, *unhex(text(vector, "nonceHash")), "{name}");
+            let issued = keys.issue(&token);
+            // Under the previous secret nothing is issued any more.
+            assert_eq!(
+                issued.expose() == text(vector, "token"),
+                text(vector, "secret") == "current",
+                "{name}"
+            );
+            assert_eq!(keys.open(issued.expose()), Ok(token), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_as_the_vectors_say() {
+        let vectors = vectors();
+        for vector in vectors["refused"].as_array().unwrap() {
+            let refused = keys(&vectors).open(text(vector, "token"));
+            assert_eq!(refused, Err(InvalidToken), "{}", text(vector, "name"));
+        }
+    }
+
+    #[test]
+    fn without_the_previous_secret_its_tokens_are_refused() {
+        let vectors = vectors();
+        let keys = RefreshKeys::new(&RootSecrets::new(&secret(&vectors, "current"), &[]));
+        let under_previous = vectors["opened"].as_array().unwrap().iter().find(|v| v["secret"] == "previous");
+        assert_eq!(keys.open(text(under_previous.unwrap(), "token")), Err(InvalidToken));
+    }
+
+    #[test]
+    fn debug_output_hides_the_nonce() {
+        let vectors = vectors();
+        let shown = format!("{:?} {:?}", described(&vectors["opened"][0]), keys(&vectors));
+        assert!(shown.contains("[nonce]") && !shown.contains("160"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_is_read_back_and_no_changed_byte_passes(
+            body: bool, id: [u8; 16], generation in 0i64.., nonce: [u8; 16], at in 0..TOKEN_CHARS, with in "[A-Za-z0-9_-]",
+        ) {
+            let keys = keys(&vectors());
+            let delivery = if body { Delivery::Body } else { Delivery::Cookie };
+            let first = RefreshToken::first(SessionId(Uuid::from_bytes(id)), delivery, Nonce(nonce));
+            let token = first.at_generation(generation);
+            let issued = keys.issue(&token);
+            prop_assert_eq!(issued.expose().len(), TOKEN_CHARS);
+            prop_assert_eq!(keys.open(issued.expose()), Ok(token));
+            let mut changed = issued.expose().clone();
+            changed.replace_range(at..=at, &with);
+            if changed != *issued.expose() {
+                prop_assert_eq!(keys.open(&changed), Err(InvalidToken));
+            }
+        }
+
+        #[test]
+        fn garbage_is_refused_quietly(text in "\\PC{0,200}") {
+            prop_assert_eq!(keys(&vectors()).open(&text), Err(InvalidToken));
+        }
+    }
+}

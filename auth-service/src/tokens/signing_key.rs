@@ -217,3 +217,45 @@ fn header(algorithm: Algorithm, kid: &str) -> String {
 fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_key_is_its_thumbprint() {
+        // RFC 8037, appendix A.3.
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        assert_eq!(thumbprint("OKP", "Ed25519", x, None), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_published_key_has_no_private_member() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let now = OffsetDateTime::UNIX_EPOCH;
+            let pkcs8 = SigningKey::generate(algorithm).unwrap();
+            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, now, now).unwrap();
+            let jwk = serde_json::to_value(key.jwk()).unwrap();
+            let mut members: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
+            members.retain(|member| *member != "y");
+            assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+            assert_eq!((&jwk["alg"], &jwk["kid"]), (&algorithm.as_str().into(), &key.kid().into()));
+            assert!(SigningKey::from_pkcs8(other(algorithm), &pkcs8, now, now).is_err());
+        }
+    }
+
+    fn other(algorithm: Algorithm) -> Algorithm {
+        match algorithm {
+            Algorithm::Es256 => Algorithm::EdDsa,
+            Algorithm::EdDsa => Algorithm::Es256,
+        }
+    }
+
+    #[test]
+    fn every_algorithm_is_read_back_as_itself() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
+        }
+        assert!("RS256".parse::<Algorithm>().is_err() && "none".parse::<Algorithm>().is_err());
+    }
+}
