@@ -142,3 +142,109 @@ fn judge_generation(row: &SessionRow, presented: i64, grace: Duration, now: Offs
         Decision::End(Ending::StaleLineage)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration as Span;
+
+    use super::*;
+    use crate::sessions::{Delivery, SessionId};
+    use crate::tokens::refresh_token::Nonce;
+
+    const LOGIN: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00 UTC);
+    const POLICY: SessionPolicy = SessionPolicy {
+        idle: Duration::from_secs(7 * 86_400),
+        absolute: Duration::from_secs(30 * 86_400),
+        grace: Duration::from_secs(10),
+    };
+
+    fn token(generation: i64) -> RefreshToken {
+        let (id, nonce) = (SessionId(uuid::Uuid::nil()), Nonce::from_bytes([7; Nonce::BYTES]));
+        RefreshToken::first(id, Delivery::Cookie, nonce).at_generation(generation)
+    }
+
+    /// A session that came to `generation` at noon.
+    fn row(generation: i64) -> SessionRow {
+        SessionRow {
+            generation,
+            rotated_at: LOGIN,
+            nonce_hash: token(0).nonce.hash(),
+            delivery: Delivery::Cookie,
+            epoch: 3,
+            expires_at: LOGIN + POLICY.absolute,
+            ended_at: None,
+            user_epoch: 3,
+            user_status: AccountStatus::Active,
+        }
+    }
+
+    fn at(row: &SessionRow, presented: i64, seconds: f64) -> Decision {
+        decide(row, &token(presented), &POLICY, LOGIN + Span::seconds_f64(seconds))
+    }
+
+    fn continued(step: Step, generation: i64) -> Decision {
+        Decision::Continue { step, generation }
+    }
+
+    #[test]
+    fn the_first_refresh_after_login_always_rotates() {
+        assert_eq!(at(&row(0), 0, 0.0), continued(Step::Rotated, 1));
+        assert_eq!(at(&row(0), 0, 5.0), continued(Step::Rotated, 1));
+        assert_eq!(at(&row(0), 0, 60.0), continued(Step::Rotated, 1));
+    }
+
+    #[test]
+    fn the_current_token_is_answered_with_itself_until_the_grace_is_over() {
+        assert_eq!(at(&row(5), 5, 0.0), continued(Step::Repeated, 5));
+        assert_eq!(at(&row(5), 5, 9.999), continued(Step::Repeated, 5));
+        assert_eq!(at(&row(5), 5, 10.0), continued(Step::Rotated, 6));
+    }
+
+    #[test]
+    fn the_previous_token_is_answered_with_the_current_one_until_the_grace_is_over() {
+        assert_eq!(at(&row(5), 4, 9.999), continued(Step::CaughtUp, 5));
+        assert_eq!(at(&row(5), 4, 10.0), Decision::End(Ending::LatePrevious));
+    }
+
+    #[test]
+    fn an_older_token_ends_the_session_at_any_time() {
+        assert_eq!(at(&row(5), 3, 0.0), Decision::End(Ending::StaleLineage));
+        assert_eq!(at(&row(5), 0, 60.0), Decision::End(Ending::StaleLineage));
+    }
+
+    #[test]
+    fn a_token_ahead_of_its_row_is_adopted() {
+        assert_eq!(at(&row(5), 8, 0.0), continued(Step::Adopted, 9));
+        assert_eq!(at(&row(0), 1, 60.0), continued(Step::Adopted, 2));
+    }
+
+    #[test]
+    fn without_a_grace_every_refresh_rotates_and_the_previous_token_is_theft() {
+        let policy = SessionPolicy { grace: Duration::ZERO, ..POLICY };
+        let at_once = |presented| decide(&row(5), &token(presented), &policy, LOGIN);
+        assert_eq!(at_once(5), continued(Step::Rotated, 6));
+        assert_eq!(at_once(4), Decision::End(Ending::LatePrevious));
+    }
+
+    #[test]
+    fn what_refuses_a_token_comes_before_its_generation() {
+        let check = |change: fn(&mut SessionRow), seconds: f64, expected| {
+            let mut row = row(5);
+            change(&mut row);
+            assert_eq!(at(&row, 0, seconds), Decision::Refuse(expected));
+        };
+        let week = 7.0 * 86_400.0;
+        check(|row| row.nonce_hash = Nonce::from_bytes([8; 16]).hash(), 0.0, Refusal::InvalidToken);
+        check(|row| row.delivery = Delivery::Body, 0.0, Refusal::InvalidToken);
+        check(|row| row.ended_at = Some(LOGIN), week, Refusal::SessionEnded);
+        check(|_| {}, week, Refusal::SessionExpired);
+        check(|row| row.expires_at = LOGIN + Span::SECOND, 1.0, Refusal::SessionExpired);
+        check(|row| row.user_status = AccountStatus::Disabled, 0.0, Refusal::AccountDisabled);
+        check(|row| row.user_epoch = 4, 0.0, Refusal::SessionEnded);
+    }
+
+    #[test]
+    fn a_session_lives_until_the_instant_it_expires() {
+        assert_eq!(at(&row(5), 5, 7.0 * 86_400.0 - 0.001), continued(Step::Rotated, 6));
+    }
+}
