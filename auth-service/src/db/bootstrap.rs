@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::schema::bootstrap;
 use super::statement::{interval, prepared, push_given};
-use super::users::{NewUser, is_email_taken};
+use super::users::{NewUser, UNIQUE_EMAIL};
 use crate::accounts::bootstrap::BootstrapTokenHash;
 
 /// How a presented token stands.
@@ -73,8 +73,7 @@ pub async fn offer(db: &Database, token: BootstrapTokenHash, lifetime: Duration)
 /// [`Error`] when the database is away or fails.
 pub async fn standing(db: &Database, token: BootstrapTokenHash) -> Result<Standing, Error> {
     let token_hash = token.0;
-    let good =
-        bootstrap::token_hash.eq(token_hash.as_slice()).and(bootstrap::expires_at.gt(now));
+    let good = bootstrap::token_hash.eq(token_hash.as_slice()).and(bootstrap::expires_at.gt(now));
     let found: Option<(bool, Option<bool>)> = db
         .run(async |connection| {
             bootstrap::table.select((bootstrap::closed_at.is_null(), good)).first(connection).await.optional()
@@ -118,22 +117,12 @@ impl QueryFragment<Pg> for Claim<'_> {
 /// [`Error`] when the database is away or fails.
 pub async fn claim(db: &Database, token: BootstrapTokenHash, new: &NewUser) -> Result<Bootstrapped, Error> {
     let statement = Claim { token_hash: token.0, audit_id: Uuid::now_v7(), new };
-    let claimed: Claimed = db
-        .run(async |connection| match statement.get_result::<Uuid>(connection).await.optional() {
-            Err(error) if is_email_taken(&error) => Ok(Claimed::EmailTaken),
-            Err(error) => Err(error),
-            Ok(made) => Ok(made.map_or(Claimed::Nothing, |_| Claimed::Made)),
-        })
-        .await?;
-    match claimed {
-        Claimed::Made => Ok(Bootstrapped::Done),
-        Claimed::EmailTaken => Ok(Bootstrapped::EmailTaken),
-        Claimed::Nothing => standing(db, token).await.map(Bootstrapped::Refused),
+    let made: Result<Option<Uuid>, Error> =
+        db.run(async |connection| statement.get_result(connection).await.optional()).await;
+    match made {
+        Ok(Some(_)) => Ok(Bootstrapped::Done),
+        Ok(None) => standing(db, token).await.map(Bootstrapped::Refused),
+        Err(error) if error.violates_unique(UNIQUE_EMAIL) => Ok(Bootstrapped::EmailTaken),
+        Err(error) => Err(error),
     }
-}
-
-enum Claimed {
-    Made,
-    Nothing,
-    EmailTaken,
 }

@@ -2,7 +2,6 @@
 
 use database::{Database, Error};
 use diesel::prelude::*;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::RunQueryDsl;
 use secret::Secret;
 use time::OffsetDateTime;
@@ -60,6 +59,9 @@ pub enum InsertError {
     Database(#[from] Error),
 }
 
+/// The constraint that keeps one account to an address.
+pub(super) const UNIQUE_EMAIL: &str = "users_email_key";
+
 /// The columns of [`User`], in its order.
 type UserColumns = (users::id, users::email, users::role, users::status, users::epoch, users::created_at);
 pub(super) const USER: UserColumns =
@@ -96,21 +98,23 @@ pub async fn find(db: &Database, id: UserId) -> Result<Option<User>, Error> {
 /// # Errors
 /// [`InsertError::EmailTaken`] when the address has an account already.
 pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
-    // A taken address is an answer, not an error of the database, so it leaves the closure as `None`.
+    let values = (
+        users::id.eq(new.id.0),
+        users::email.eq(new.email.as_str()),
+        users::password_hash.eq(new.password_hash.expose()),
+        users::role.eq(new.role.as_str()),
+    );
     db.run(async |connection| {
-        let values = (
-            users::id.eq(new.id.0),
-            users::email.eq(new.email.as_str()),
-            users::password_hash.eq(new.password_hash.expose()),
-            users::role.eq(new.role.as_str()),
-        );
-        match diesel::insert_into(users::table).values(values).returning(USER).get_result(connection).await {
-            Err(error) if is_email_taken(&error) => Ok(None),
-            inserted => inserted.map(Some),
+        diesel::insert_into(users::table).values(values).returning(USER).get_result(connection).await
+    })
+    .await
+    .map_err(|error| {
+        if error.violates_unique(UNIQUE_EMAIL) {
+            InsertError::EmailTaken
+        } else {
+            InsertError::Database(error)
         }
     })
-    .await?
-    .ok_or(InsertError::EmailTaken)
 }
 
 /// Replaces the hash of an account by a costlier one of the same password, if it is still the one that was verified.
@@ -129,12 +133,6 @@ pub async fn replace_hash(
     })
     .await
     .map(|_rows| ())
-}
-
-/// Whether a statement failed because an address was taken: the table has no other unique rule but its random key.
-pub(super) fn is_email_taken(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information)
-        if information.constraint_name() == Some("users_email_key"))
 }
 
 /// All accounts, the oldest first, for an operator's eyes.

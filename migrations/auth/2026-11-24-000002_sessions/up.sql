@@ -8,7 +8,7 @@ CREATE TABLE sessions (
     expires_at   timestamptz NOT NULL,
     generation   bigint NOT NULL DEFAULT 0,
     rotated_at   timestamptz NOT NULL,
-    epoch        integer NOT NULL,
+    epoch        integer NOT NULL CHECK (epoch >= 0),
     nonce_hash   bytea NOT NULL CHECK (octet_length(nonce_hash) = 32),
     delivery     text NOT NULL CHECK (delivery IN ('cookie', 'body')),
     amr          text[] NOT NULL,

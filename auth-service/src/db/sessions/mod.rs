@@ -9,4 +9,6 @@ pub use end::end;
 pub use find::{Overview, find};
 pub use open::open;
 pub(in crate::db) use refresh::Outcome;
+#[cfg(test)]
+pub(in crate::db) use refresh::present;
 pub use refresh::{Refreshed, refresh};

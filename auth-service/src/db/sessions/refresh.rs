@@ -14,7 +14,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, Bytea, Int4, Int8, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -127,9 +127,17 @@ pub async fn refresh(
     device: &Device,
     policy: &SessionPolicy,
 ) -> Result<Refreshed, Error> {
-    let statement = Refresh::new(token, device, policy);
-    let row: Option<Row> =
-        db.run(async |connection| statement.get_result(connection).await.optional()).await?;
+    db.run(async |connection| present(connection, token, device, policy).await).await
+}
+
+/// The same on a connection, which may be in a transaction: its `now()` decides.
+pub(in crate::db) async fn present(
+    connection: &mut AsyncPgConnection,
+    token: &RefreshToken,
+    device: &Device,
+    policy: &SessionPolicy,
+) -> QueryResult<Refreshed> {
+    let row: Option<Row> = Refresh::new(token, device, policy).get_result(connection).await.optional()?;
     Ok(row.map_or(Refreshed::Refused(Refusal::SessionEnded), |row| refreshed(token.session_id, row)))
 }
 

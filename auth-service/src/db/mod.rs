@@ -1,0 +1,23 @@
+//! The auth service's tables, one file each. diesel lives here and nowhere else.
+//!
+//! Functions take the pool and answer with the rules' types; rows never leave this folder. A statement that a request
+//! waits for on every refresh or login is a `QueryFragment` of its own, because diesel prepares those once per
+//! connection and a `sql_query` on every call.
+
+pub mod audit;
+pub mod bootstrap;
+mod columns;
+pub mod demo_accounts;
+mod schema;
+pub mod schema_version;
+pub mod sessions;
+pub mod signing_keys;
+mod statement;
+#[cfg(test)]
+mod tests;
+pub mod users;
+
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+/// The migrations that this binary was built for.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");

@@ -1,0 +1,13 @@
+//! The tables and their statements against a real PostgreSQL, a database per test.
+
+mod accounts;
+mod actors;
+mod keys;
+mod leaks;
+mod login;
+mod migrations;
+mod prepared;
+mod refresh_property;
+mod refresh_races;
+mod refresh_story;
+mod row_versions;
