@@ -8,30 +8,30 @@ use prometheus_client::registry::Registry;
 
 use crate::db::Orders;
 
-/// Ready while the orders can be read and nobody has asked the process to stop.
+/// Ready while the public listener takes requests and the orders can be read.
 pub struct Readiness {
     orders: Orders,
     registry: Registry,
-    draining: AtomicBool,
+    serving: AtomicBool,
 }
 
 impl Readiness {
-    /// Tells of these orders, and shows the metrics that have been registered.
+    /// Tells of these orders, and shows the metrics that have been registered. Nothing is served yet.
     pub fn new(orders: Orders, registry: Registry) -> Self {
-        Self { orders, registry, draining: AtomicBool::new(false) }
+        Self { orders, registry, serving: AtomicBool::new(false) }
     }
 
-    /// From now on the process is not ready: what is in flight is finished, and nothing else should come.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// From now on requests may come (`true`), or should go elsewhere (`false`).
+    pub fn set_serving(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Relaxed);
     }
 }
 
 impl Probe for Readiness {
     async fn ready(&self) -> Result<(), NotReady> {
-        let draining = self.draining.load(Ordering::Relaxed).then(|| "draining".to_owned());
+        let idle = (!self.serving.load(Ordering::Relaxed)).then(|| "starting or draining".to_owned());
         let database = self.orders.check().await.err().map(|error| format!("database: {error}"));
-        let reasons: Vec<_> = draining.into_iter().chain(database).collect();
+        let reasons: Vec<_> = idle.into_iter().chain(database).collect();
         if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
     }
 

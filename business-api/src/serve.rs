@@ -36,11 +36,12 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         _ = &mut stop => return Ok(()),
     }
     let listener = bind("LISTEN", config.listen).await?;
+    readiness.set_serving(true);
     info!(listen = %config.listen, admin_listen = %config.admin_listen, mode = %config.mode, "serving");
     let router = routes::router(orders, config.verifier, metrics);
     http_api::serve(listener, router, async {
         let signal = stop.await;
-        readiness.drain();
+        readiness.set_serving(false);
         info!(signal, "stopping");
     })
     .await;

@@ -109,8 +109,17 @@ fn check_item(item: DraftItem, mut refuse: impl FnMut(&str, Rule)) -> Option<Ite
 }
 
 fn is_sku(sku: &str) -> bool {
-    let visible = |character: char| !character.is_control() && !character.is_whitespace();
-    (1..=MAX_SKU_CHARACTERS).contains(&sku.chars().count()) && sku.chars().all(visible)
+    (1..=MAX_SKU_CHARACTERS).contains(&sku.chars().count()) && sku.chars().all(is_visible)
+}
+
+/// Neither control nor space, nor one of the format characters that make different texts look alike.
+fn is_visible(character: char) -> bool {
+    let formats = matches!(
+        character,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
+    );
+    !(character.is_control() || character.is_whitespace() || formats)
 }
 
 /// The new order.
@@ -171,7 +180,19 @@ mod tests {
         for wrong in [-1, 1_000_000_001, i64::MIN, i64::MAX] {
             refused(one(item("a", 1, wrong)), &[("items[0].unitPriceMinor", Rule::UnitPrice)]);
         }
-        for wrong in ["", " ", "a b", "a\n", "\0", "\u{a0}", "\u{85}", &"a".repeat(65)] {
+        for wrong in [
+            "",
+            " ",
+            "a b",
+            "a\n",
+            "\0",
+            "\u{a0}",
+            "\u{85}",
+            "a\u{200b}",
+            "\u{202e}a",
+            "\u{feff}",
+            &"a".repeat(65),
+        ] {
             refused(one(item(wrong, 1, 1)), &[("items[0].sku", Rule::Sku)]);
         }
         for wrong in ["", "eur", "EURO", "XXX"] {

@@ -75,6 +75,7 @@ async fn the_service_says_so_within_a_second_and_recovers() {
     let ann = Caller::at(router(&url), who);
     let pool = Database::new(&url.parse().unwrap(), 1).unwrap();
     let probe = Readiness::new(Orders::new(pool), Registry::default());
+    probe.set_serving(true);
     let id = ann.place().await;
     probe.ready().await.unwrap();
 
@@ -100,4 +101,15 @@ async fn the_service_says_so_within_a_second_and_recovers() {
     .await;
     eventually("the probe is ready again", async || probe.ready().await.ok()).await;
     ann.cancel(&id).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_not_waited_for() {
+    // The kernel accepts for a listener whose process does not, and then nothing comes.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://orders@{}/orders", listener.local_addr().unwrap());
+    let who = Who { id: "ann".into(), role: "USER".into(), session: "s".into() };
+    let started = Instant::now();
+    Caller::at(router(&url), who).get("/api/orders").await.expect_problem(503, "unavailable");
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
 }

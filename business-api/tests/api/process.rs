@@ -1,8 +1,12 @@
 //! The binary: its commands, its listeners, its end.
 
+use axum::http::Method;
+use identity::Signer;
 use test_support::{HttpClient, TestDatabase, TestProcess, eventually, free_port};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::app::{database, key};
+use crate::app::{Who, database, key, signed, two_items};
 
 const NAME: &str = "business-api";
 
@@ -117,4 +121,42 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     assert!(not_ready.text().contains("database"), "{}", not_ready.text());
     assert!(process.is_running());
     assert!(process.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_is_in_flight_at_the_end_is_finished() {
+    let (database, ports) = (database().await, Ports::free());
+    let mut process = TestProcess::start(NAME, &[], environment(&database, &ports, "production"));
+    ready(&ports).await;
+    let body = two_items().to_string();
+    let (first, rest) = body.split_at(10);
+    let mut connection = TcpStream::connect(("127.0.0.1", ports.public)).await.unwrap();
+    connection.write_all(place_order_head(body.len()).as_bytes()).await.unwrap();
+    // hyper says so when the handler asks for the body: now the request is in flight.
+    let mut go_on = [0; 25];
+    connection.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(go_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.write_all(first.as_bytes()).await.unwrap();
+
+    process.terminate();
+    process.line_with("draining").await;
+    assert!(process.is_running());
+    connection.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
+    assert!(process.ended().await.success());
+}
+
+/// The request head that the gateway would send.
+fn place_order_head(length: usize) -> String {
+    let who = Who { id: "ann".into(), role: "USER".into(), session: "s".into() };
+    let request = signed(Method::POST, "/api/orders", &who, &Signer::new("orders", &key("orders")));
+    let request = request.body(()).unwrap();
+    let fields =
+        request.headers().iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()));
+    let fields: String = fields.collect();
+    format!(
+        "POST /api/orders HTTP/1.1\r\nhost: orders\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{fields}\r\n"
+    )
 }
