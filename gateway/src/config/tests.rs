@@ -110,6 +110,21 @@ fn the_production_sample_is_good_in_production() {
 }
 
 #[test]
+fn the_documented_file_is_good() {
+    let page = include_str!("../../../docs/gateway.md");
+    let toml = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let documented = Config::parse(toml, Settings::from_pairs([KEY])).unwrap();
+    let defaults = parsed(&sample());
+    assert_eq!(documented.timeouts, defaults.timeouts);
+    assert_eq!(documented.limits, defaults.limits);
+    let waits = |config: &Config| {
+        let tokens = &config.tokens;
+        (tokens.jwks_refresh, tokens.jwks_cooldown, tokens.jwks_wait, tokens.upstream)
+    };
+    assert_eq!(waits(&documented), waits(&defaults));
+}
+
+#[test]
 fn what_production_insists_on() {
     check(SMALL, &[KEY], &[]);
     check(&SMALL.replace("hosts = [\"localhost\"]\n", ""), &[KEY], &[(0, "`hosts`")]);
@@ -338,4 +353,17 @@ fn the_error_names_the_file_and_every_line() {
     assert!(text.starts_with("g.toml is not usable:\n  line 1: "), "{text}");
     let error = Config::load(Path::new("/nowhere/g.toml"), Settings::from_pairs(DEVELOPMENT)).unwrap_err();
     assert_eq!(error.to_string(), "cannot read /nowhere/g.toml");
+}
+
+proptest::proptest! {
+    /// Whatever the file says, the answer is a configuration or a list of complaints.
+    #[test]
+    fn any_text_is_answered(text in "\\PC{0,60}|(\\[{1,2}[a-z.]{0,9}\\]{1,2}\\n|[a-z_]{1,9} = [\\[\\]{}\"a-z0-9=, $]{0,12}\\n){0,6}") {
+        let small = format!("{SMALL}{text}");
+        for text in [text, small] {
+            let answer = Config::parse(&text, Settings::from_pairs(DEVELOPMENT));
+            let told = answer.is_ok() || !complaints(&text, &DEVELOPMENT).is_empty();
+            proptest::prop_assert!(told, "{}", text);
+        }
+    }
 }
