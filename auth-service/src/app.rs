@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::http::header::SET_COOKIE;
 use database::{ConnectError, Database};
-use http_api::Failure;
 
 use crate::accounts::hash_threads::HashThreads;
 use crate::accounts::password_hash::Cost;
 use crate::config::Config;
-use crate::error::Error;
 use crate::http::origin::AllowedOrigins;
 use crate::http::presented_token::TokenFinder;
 use crate::http::refresh_cookie::RefreshCookie;
@@ -106,11 +103,5 @@ impl App {
     /// Finds the refresh token of a request.
     pub fn token_finder(&self) -> TokenFinder<'_> {
         TokenFinder { keys: &self.refresh_keys, cookie: &self.cookie, origins: &self.origins }
-    }
-
-    /// The answer to an error that also makes the browser forget its refresh cookie.
-    pub fn refuse_and_forget_cookie(&self, error: &Error) -> Failure {
-        let forget = self.cookie.delete().into_iter();
-        forget.fold(error.problem(), |problem, line| problem.with_header(SET_COOKIE, line)).into()
     }
 }

@@ -12,6 +12,7 @@ use identity_axum::Caller;
 use super::device::device;
 use super::optional_json::OptionalJson;
 use super::presented_token::{NoToken, TokenBody};
+use super::refusal;
 use crate::app::App;
 use crate::db::sessions;
 use crate::error::Error;
@@ -28,7 +29,9 @@ pub async fn log_out(
             sessions::end(&app.database, &token, &device(&caller, &headers)).await.map_err(Error::from)?;
         }
         Err(NoToken::Missing | NoToken::Invalid) => {}
-        Err(ambiguous @ NoToken::Ambiguous) => return Err(app.refuse_and_forget_cookie(&ambiguous.into())),
+        Err(ambiguous @ NoToken::Ambiguous) => {
+            return Err(refusal::forgetting(&app.cookie, &ambiguous.into()));
+        }
         Err(foreign @ NoToken::Origin(_)) => return Err(Error::from(foreign).into()),
     }
     let mut response = StatusCode::NO_CONTENT.into_response();

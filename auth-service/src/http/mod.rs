@@ -14,6 +14,7 @@ pub mod prepared;
 pub mod presented_token;
 pub mod refresh;
 pub mod refresh_cookie;
+pub mod refusal;
 pub mod register;
 pub mod token_answer;
 pub mod user_answer;

@@ -11,6 +11,7 @@ use identity_axum::Caller;
 use super::device::device;
 use super::optional_json::OptionalJson;
 use super::presented_token::{NoToken, TokenBody};
+use super::refusal;
 use super::token_answer;
 use super::user_answer::UserAnswer;
 use crate::app::App;
@@ -52,7 +53,7 @@ async fn refresh(
 /// requests lost a race would take the winner's away.
 fn refuse(app: &App, headers: &HeaderMap, error: Error) -> Failure {
     if !app.cookie.values(headers).is_empty() && is_over(&error) {
-        app.refuse_and_forget_cookie(&error)
+        refusal::forgetting(&app.cookie, &error)
     } else {
         error.into()
     }

@@ -1,0 +1,135 @@
+//! What each mode accepts and refuses.
+
+use super::*;
+
+const KEY: &str = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
+
+const DEVELOPMENT: [(&str, &str); 4] = [
+    ("APP_ENV", "development"),
+    ("DATABASE_URL", "postgres://auth@localhost/auth"),
+    ("JWT_SECRET", KEY),
+    ("IDENTITY_KEY", KEY),
+];
+
+const PRODUCTION: [(&str, &str); 5] = [
+    ("DATABASE_URL", "postgres://auth@localhost/auth"),
+    ("JWT_SECRET", KEY),
+    ("IDENTITY_KEY", KEY),
+    ("JWT_ISSUER", "https://shop.example"),
+    ("ALLOWED_ORIGINS", "https://shop.example"),
+];
+
+fn read(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let pairs = base.iter().chain(changes).map(|(name, value)| (*name, *value));
+    Config::read(Settings::from_pairs(pairs)).map_err(|SettingsError(complaints)| complaints)
+}
+
+#[test]
+fn development_needs_a_database_and_two_secrets() {
+    let config = read(&DEVELOPMENT, &[]).unwrap();
+    assert!(config.allow_bootstrap);
+    assert_eq!(config.cookie.name(), "refresh_token");
+    assert_eq!(config.hashing.cost, Cost::DEFAULT);
+    assert_eq!(config.tokens.access.lifetime, 15 * MINUTE);
+    assert_eq!(config.identity.name, "auth");
+    assert_eq!(config.database.pool, 16);
+}
+
+#[test]
+fn production_makes_the_cookie_safe_and_closes_bootstrap() {
+    let config = read(&PRODUCTION, &[]).unwrap();
+    assert!(!config.allow_bootstrap);
+    assert_eq!(config.cookie.name(), "__Host-refresh_token");
+}
+
+#[test]
+fn an_empty_environment_is_told_all_that_is_missing() {
+    let complaints = read(&[], &[]).unwrap_err();
+    for name in ["DATABASE_URL", "JWT_ISSUER", "JWT_SECRET", "ALLOWED_ORIGINS", "IDENTITY_KEY"] {
+        assert_eq!(
+            complaints.iter().filter(|complaint| complaint.starts_with(name)).count(),
+            1,
+            "{name}: {complaints:?}"
+        );
+    }
+    assert!(complaints.iter().any(|complaint| complaint.contains("openssl rand -base64 32")));
+}
+
+/// One setting that is wrong gives one complaint that begins with its name.
+fn check(base: &[(&str, &str)], name: &str, value: &str, usable: bool) {
+    match read(base, &[(name, value)]) {
+        Ok(_) => assert!(usable, "{name}={value} was accepted"),
+        Err(complaints) => {
+            assert!(!usable, "{name}={value}: {complaints:?}");
+            assert!(complaints.len() == 1 && complaints[0].starts_with(name), "{complaints:?}");
+        }
+    }
+}
+
+#[test]
+fn what_only_development_may_do() {
+    for (name, value) in [
+        ("ALLOW_BOOTSTRAP", "true"),
+        ("COOKIE_SECURE", "false"),
+        ("BCRYPT_COST", "9"),
+        ("JWT_ISSUER", "http://shop.example"),
+        ("ALLOWED_ORIGINS", "http://shop.example"),
+    ] {
+        check(&DEVELOPMENT, name, value, true);
+        check(&PRODUCTION, name, value, false);
+    }
+}
+
+#[test]
+fn what_nobody_may_do() {
+    for (name, value) in [
+        ("DATABASE_URL", "mysql://localhost/auth"),
+        ("DATABASE_POOL", "0"),
+        ("LISTEN", "8081"),
+        ("ADMIN_LISTEN", "everywhere"),
+        ("JWT_SECRET", "secret"),
+        ("JWT_SECRET_PREVIOUS", "secret"),
+        ("JWT_ALG", "none"),
+        ("JWT_ACCESS_TTL", "0s"),
+        ("JWT_REFRESH_TTL", "for ever"),
+        ("REFRESH_GRACE", "2h"),
+        ("BCRYPT_COST", "3"),
+        ("BCRYPT_COST", "twelve"),
+        ("HASH_THREADS", "0"),
+        ("HASH_QUEUE_DEADLINE", "2h"),
+        ("COOKIE_DOMAIN", "shop.example; Secure"),
+        ("COOKIE_SAMESITE", "strict"),
+        ("COOKIE_SAMESITE", "None"),
+        ("IDENTITY_KEY", "secret"),
+        ("IDENTITY_NAME", "au th"),
+        ("ALLOW_BOOTSTRAP", "yes"),
+        ("LOG_FORMAT", "xml"),
+    ] {
+        check(&DEVELOPMENT, name, value, false);
+    }
+}
+
+#[test]
+fn origins_are_written_as_browsers_write_them() {
+    for origin in [
+        "https://shop.example",
+        "http://localhost:3000",
+        "http://[::1]:3000",
+        "https://xn--bcher-kva.example:8443",
+    ] {
+        check(&DEVELOPMENT, "ALLOWED_ORIGINS", origin, true);
+    }
+    for origin in [
+        "*",
+        "null",
+        "shop.example",
+        "https://",
+        "https://shop.example/",
+        "https://Shop.example",
+        "https://shop.example:443",
+        "https://*.shop.example",
+        "ftp://shop.example",
+    ] {
+        check(&DEVELOPMENT, "ALLOWED_ORIGINS", origin, false);
+    }
+}
