@@ -85,14 +85,6 @@ pub async fn find_for_login(db: &Database, email: &Email) -> Result<Option<Crede
     Ok(found.map(|(user, hash)| Credentials { user, password_hash: Secret::new(hash) }))
 }
 
-/// The account of an id.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn find(db: &Database, id: UserId) -> Result<Option<User>, Error> {
-    db.run(async |connection| users::table.find(id.0).select(USER).first(connection).await.optional()).await
-}
-
 /// Makes an account. An account with the role ADMIN ends bootstrap for good.
 ///
 /// # Errors

@@ -132,7 +132,7 @@ mod tests {
     fn store(algorithm: Algorithm) -> KeyStore {
         let key = |from| {
             let pkcs8 = SigningKey::generate(algorithm).unwrap();
-            SigningKey::from_pkcs8(algorithm, &pkcs8, NOW, from).unwrap()
+            SigningKey::from_pkcs8(algorithm, &pkcs8, from).unwrap()
         };
         let store = KeyStore::empty();
         store.replace(vec![key(NOW), key(NOW + time::Duration::DAY)]);

@@ -91,7 +91,7 @@ impl BoxKeys {
     ) -> Result<SealedKey, UnusableKey> {
         // PostgreSQL keeps microseconds, and the times are part of what is sealed.
         let (created_at, signs_from) = (microseconds(created_at), microseconds(signs_from));
-        let key = SigningKey::from_pkcs8(algorithm, pkcs8, created_at, signs_from)?;
+        let key = SigningKey::from_pkcs8(algorithm, pkcs8, signs_from)?;
         let mut sealed = SealedKey {
             kid: key.kid().to_owned(),
             algorithm,
@@ -115,7 +115,7 @@ impl BoxKeys {
             .find(named)
             .ok_or(Unopened::UnknownSecret)?;
         let pkcs8 = key.open(sealed).ok_or(Unopened::Tampered)?;
-        SigningKey::from_pkcs8(sealed.algorithm, &pkcs8, sealed.created_at, sealed.signs_from)
+        SigningKey::from_pkcs8(sealed.algorithm, &pkcs8, sealed.signs_from)
             .ok()
             .filter(|key| key.kid() == sealed.kid)
             .ok_or(Unopened::Tampered)
@@ -192,7 +192,7 @@ mod tests {
     fn a_box_opens_under_the_secret_it_names_current_or_previous() {
         for boxes in [boxes(1, &[]), boxes(2, &[3, 1])] {
             let key = boxes.open(&sealed()).unwrap();
-            assert_eq!(key.signs_from() - key.created_at(), time::Duration::HOUR);
+            assert_eq!(key.signs_from(), NOON + time::Duration::HOUR);
         }
         assert_eq!(boxes(2, &[3]).open(&sealed()).unwrap_err(), Unopened::UnknownSecret);
     }

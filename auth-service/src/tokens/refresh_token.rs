@@ -30,7 +30,7 @@ const TAG: usize = NONCE + Nonce::BYTES;
 const TOKEN_BYTES: usize = TAG + 32;
 
 /// The length of every token. The bytes are a multiple of three, so each token has exactly one spelling.
-pub const TOKEN_CHARS: usize = TOKEN_BYTES / 3 * 4;
+const TOKEN_CHARS: usize = TOKEN_BYTES / 3 * 4;
 
 /// The random value that all tokens of one session carry, and of which the database knows only the hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -194,7 +194,7 @@ fn parse(bytes: &[u8; TOKEN_BYTES]) -> Option<RefreshToken> {
         delivery: delivery_of(bytes[DELIVERY])?,
         session_id: SessionId(Uuid::from_slice(&bytes[SESSION_ID..GENERATION]).ok()?),
         generation,
-        nonce: Nonce(bytes[NONCE..TAG].try_into().ok()?),
+        nonce: Nonce::from_bytes(bytes[NONCE..TAG].try_into().ok()?),
     })
 }
 

@@ -81,7 +81,6 @@ pub struct SigningKey {
     jwk: Jwk,
     /// The first part of every token, dot included: it never changes for a key.
     header: String,
-    created_at: OffsetDateTime,
     signs_from: OffsetDateTime,
 }
 
@@ -107,13 +106,12 @@ impl SigningKey {
     pub fn from_pkcs8(
         algorithm: Algorithm,
         pkcs8: &Secret<Vec<u8>>,
-        created_at: OffsetDateTime,
         signs_from: OffsetDateTime,
     ) -> Result<Self, UnusableKey> {
         let pair = Pair::parse(algorithm, pkcs8.expose())?;
         let jwk = pair.jwk();
         let header = header(algorithm, &jwk.kid);
-        Ok(Self { pair, jwk, header, created_at, signs_from })
+        Ok(Self { pair, jwk, header, signs_from })
     }
 
     /// The key's name: the RFC 7638 thumbprint of its public half.
@@ -135,12 +133,6 @@ impl SigningKey {
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
-    }
-
-    /// When it was made; it is published from then on.
-    #[must_use]
-    pub const fn created_at(&self) -> OffsetDateTime {
-        self.created_at
     }
 
     /// From when it signs.
@@ -234,13 +226,13 @@ mod tests {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
             let now = OffsetDateTime::UNIX_EPOCH;
             let pkcs8 = SigningKey::generate(algorithm).unwrap();
-            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, now, now).unwrap();
+            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, now).unwrap();
             let jwk = serde_json::to_value(key.jwk()).unwrap();
             let mut members: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
             members.retain(|member| *member != "y");
             assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
             assert_eq!((&jwk["alg"], &jwk["kid"]), (&algorithm.as_str().into(), &key.kid().into()));
-            assert!(SigningKey::from_pkcs8(other(algorithm), &pkcs8, now, now).is_err());
+            assert!(SigningKey::from_pkcs8(other(algorithm), &pkcs8, now).is_err());
         }
     }
 

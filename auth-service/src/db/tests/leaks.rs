@@ -60,7 +60,7 @@ async fn a_dump_holds_no_usable_token_and_no_private_key() {
     check_absent(&dump, "the private key", private.expose());
     // RFC 8410: the 32 bytes of the key itself follow a header of 16.
     check_absent(&dump, "the private key's seed", &private.expose()[16..48]);
-    assert!(SigningKey::from_pkcs8(Algorithm::EdDsa, &Secret::new(sealed.sealed), now, now).is_err());
+    assert!(SigningKey::from_pkcs8(Algorithm::EdDsa, &Secret::new(sealed.sealed), now).is_err());
 }
 
 #[tokio::test]
