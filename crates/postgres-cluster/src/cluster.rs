@@ -66,12 +66,18 @@ impl Cluster {
         &self.binaries
     }
 
-    /// Ends a server that runs in the folder, and removes the folder with everything in it.
-    pub fn destroy(&self) -> Result<()> {
-        leftover::clear(&self.data())?;
-        match fs::remove_dir_all(&self.folder) {
+    /// Ends a server that a killed program left running in the folder.
+    pub fn end_leftover(&self) -> Result<()> {
+        leftover::clear(&self.data())
+    }
+
+    /// Ends a server that runs in the cluster of `wanted`, and removes its files, whichever version made it.
+    pub fn destroy(wanted: &Path) -> Result<()> {
+        let folder = place::for_account(wanted, Account::choose()?);
+        leftover::clear(&folder.join("data"))?;
+        match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).doing(|| format!("removing {}", self.folder.display()))
+                Err(error).doing(|| format!("removing {}", folder.display()))
             }
             _ => Ok(()),
         }
@@ -84,7 +90,7 @@ impl Cluster {
         if made_by(&self.folder).is_none() {
             self.init(options)?;
         }
-        leftover::clear(&self.data())?;
+        self.end_leftover()?;
         let log = self.folder.join("postgres.log");
         let child = self.server(options, &log)?.spawn().doing(|| "starting postgres".to_owned())?;
         let running = Running::new(child, options.port, self.data(), log, password, self.psql());

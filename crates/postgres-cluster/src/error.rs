@@ -15,7 +15,7 @@ pub enum Error {
     /// The folder belongs to a version that is not on this machine any more.
     #[error(
         "{} was made by PostgreSQL {made_by}, whose programs are not here any more; \
-         install them, or start over with an empty folder", folder.display()
+         install them", folder.display()
     )]
     OtherVersion {
         /// The cluster's folder.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, test_kill_process};
@@ -19,18 +19,20 @@ const PREFIX: &str = "portcullis-pg-";
 pub struct TemporaryCluster {
     running: Option<Running>,
     cluster: Cluster,
+    wanted: PathBuf,
     options: Options,
 }
 
 impl TemporaryCluster {
     /// Starts one on a free port: nothing is synced to disk, and many connections are allowed.
     pub fn start(installed: &[Binaries], settings: &[(&str, &str)]) -> Result<Self> {
-        sweep(installed);
-        let cluster = Cluster::at(&unused_folder(), installed)?;
+        sweep();
+        let wanted = unused_folder();
+        let cluster = Cluster::at(&wanted, installed)?;
         let mut all = vec![("max_connections".to_owned(), "500".to_owned())];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let options = Options { port: free_port()?, durable: false, settings: all };
-        let mut this = Self { running: None, cluster, options };
+        let mut this = Self { running: None, cluster, wanted, options };
         this.restart()?;
         Ok(this)
     }
@@ -66,11 +68,11 @@ impl TemporaryCluster {
 impl Drop for TemporaryCluster {
     fn drop(&mut self) {
         drop(self.stop());
-        drop(self.cluster.destroy());
+        drop(Cluster::destroy(&self.wanted));
     }
 }
 
-fn unused_folder() -> std::path::PathBuf {
+fn unused_folder() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let count = NEXT.fetch_add(1, Ordering::Relaxed);
     std::env::temp_dir().join(format!("{PREFIX}{}-{count}", std::process::id()))
@@ -86,11 +88,11 @@ fn free_port() -> Result<u16> {
 /// Ends and removes what killed runs left behind: a run that is killed outright stops no server.
 ///
 /// Best effort: a folder that cannot be removed is in nobody's way.
-fn sweep(installed: &[Binaries]) {
+fn sweep() {
     let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten();
     for path in entries.flatten().map(|entry| entry.path()) {
         if is_abandoned(&path) {
-            drop(Cluster::at(&path, installed).and_then(|cluster| cluster.destroy()));
+            drop(Cluster::destroy(&path));
         }
     }
 }

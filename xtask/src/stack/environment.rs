@@ -19,7 +19,7 @@ pub(crate) const SAMPLE_FRONTEND: &str = "http://localhost:3000";
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
-const FOR_AUTH: [&str; 13] = [
+const FOR_AUTH: [&str; 12] = [
     "ALLOW_BOOTSTRAP",
     "BCRYPT_COST",
     "DATABASE_POOL",
@@ -32,7 +32,6 @@ const FOR_AUTH: [&str; 13] = [
     "JWT_SECRET_PREVIOUS",
     "REFRESH_GRACE",
     "SESSION_MAX_TTL",
-    "SHUTDOWN_DEADLINE",
 ];
 
 /// Everything that the processes are started with.

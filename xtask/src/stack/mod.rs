@@ -18,36 +18,34 @@ use anyhow::{Result, bail};
 use crate::http::Request;
 use crate::interrupt;
 use environment::Environment;
-use ports::Ports;
 use processes::Processes;
 
 /// bcrypt at start-up and a cold disk included; a healthy start takes well under a second.
 const READY: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Starts the three processes and waits until each says that it is ready.
+/// Starts the three processes one after the other, each once the one before says that it is ready: the
+/// gateway, which is last, finds the keys that it asks for.
 pub(crate) fn start(binaries: &Path, environment: &Environment) -> Result<Processes> {
     let mut processes = Processes::new();
-    for process in environment.processes(binaries) {
-        processes.start(&process)?;
+    for (process, (_, port)) in environment.processes(binaries).iter().zip(environment.ports.private()) {
+        processes.start(process)?;
+        wait_until_ready(&mut processes, process.name, port)?;
     }
-    wait_until_ready(&mut processes, &environment.ports)?;
     Ok(processes)
 }
 
-fn wait_until_ready(processes: &mut Processes, ports: &Ports) -> Result<()> {
+fn wait_until_ready(processes: &mut Processes, name: &str, port: u16) -> Result<()> {
     let end = Instant::now() + READY;
-    for (name, port) in ports.private() {
-        while !is_ready(port) {
-            interrupt::check()?;
-            processes.check()?;
-            if Instant::now() > end {
-                bail!(
-                    "{name} did not become ready within {READY:?}; its private port {port} says why at /readyz"
-                );
-            }
-            std::thread::sleep(POLL);
+    while !is_ready(port) {
+        interrupt::check()?;
+        processes.check()?;
+        if Instant::now() > end {
+            bail!(
+                "{name} did not become ready within {READY:?}; its private port {port} says why at /readyz"
+            );
         }
+        std::thread::sleep(POLL);
     }
     Ok(())
 }

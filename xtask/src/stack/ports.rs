@@ -1,13 +1,19 @@
 //! Which ports, and who is in the way.
 
 use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::proc_net;
+use super::proc_net::Holder;
 
 /// The gateway's port, and with it all others.
 pub(crate) const DEFAULT: u16 = 8080;
+
+/// Longer than the gateway drains.
+const LEFTOVER: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(50);
 
 /// The ports of one Portcullis: everything follows from the gateway's, so one number moves them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +49,7 @@ impl Ports {
         self.gateway + 2000
     }
 
-    /// The private listeners, in the order in which the processes get ready.
+    /// The private listeners, in the order in which the processes are started.
     pub(crate) const fn private(self) -> [(&'static str, u16); 3] {
         [
             ("auth-service", Self::admin(self.auth())),
@@ -63,15 +69,28 @@ impl Ports {
         all
     }
 
+    /// Ends processes of ours that a killed `up` left on these ports: they run in `folder`, whose lock the
+    /// caller holds.
+    pub(crate) fn end_leftovers(self, folder: &Path) {
+        let ports = self.all(false).into_iter().filter(|(_, port)| !is_free(*port));
+        let holders = ports.filter_map(|(_, port)| Holder::of(port)).filter(|holder| holder.runs_in(folder));
+        for holder in holders {
+            println!("==> ending {holder}, which a killed `up` left behind");
+            holder.terminate();
+            let end = Instant::now() + LEFTOVER;
+            while holder.is_alive() && Instant::now() < end {
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+
     /// Fails when a port is taken, naming the port, its holder and the way out.
     pub(crate) fn check_free(self, with_postgres: bool) -> Result<()> {
         let taken: Vec<_> = self
             .all(with_postgres)
             .into_iter()
             .filter(|(_, port)| !is_free(*port))
-            .map(|(name, port)| {
-                format!("  port {port}, wanted by {name}, is in use by {}", proc_net::holder(port))
-            })
+            .map(|(name, port)| format!("  port {port}, wanted by {name}, is in use by {}", describe(port)))
             .collect();
         if taken.is_empty() {
             return Ok(());
@@ -92,6 +111,10 @@ impl Ports {
             .find(|ports| ports.all(true).iter().all(|(_, port)| is_free(*port)))
             .with_context(|| format!("no block of free ports from {start} on"))
     }
+}
+
+fn describe(port: u16) -> String {
+    Holder::of(port).map_or_else(|| "another program".to_owned(), |holder| holder.to_string())
 }
 
 fn is_free(port: u16) -> bool {

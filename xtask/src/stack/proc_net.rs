@@ -1,12 +1,45 @@
 //! Who listens on a port, as far as Linux tells.
 
+use std::fmt;
 use std::fs;
+use std::path::Path;
 
-/// The program and process that listen on `port`, for a message.
-pub(crate) fn holder(port: u16) -> String {
-    socket(port)
-        .and_then(|inode| owner(&inode))
-        .map_or_else(|| "another program".to_owned(), |(pid, name)| format!("{name} (process {pid})"))
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// The program that listens on a port.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pid: Pid,
+    name: String,
+}
+
+impl Holder {
+    /// Who listens on `port`; `None` when the system does not tell.
+    pub(crate) fn of(port: u16) -> Option<Self> {
+        owner(&socket(port)?)
+    }
+
+    /// Whether it runs in `folder`.
+    pub(crate) fn runs_in(&self, folder: &Path) -> bool {
+        fs::read_link(format!("/proc/{}/cwd", self.pid.as_raw_nonzero())).is_ok_and(|cwd| cwd == folder)
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        // An error means that it has ended meanwhile.
+        let _ = kill_process(self.pid, Signal::TERM);
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        test_kill_process(self.pid).is_ok()
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.name, self.pid.as_raw_nonzero())
+    }
 }
 
 /// The inode of the listening socket, from the kernel's table.
@@ -25,16 +58,17 @@ fn listening(line: &str, port: u16) -> Option<String> {
     matches.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
 }
 
-fn owner(inode: &str) -> Option<(u32, String)> {
+fn owner(inode: &str) -> Option<Holder> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();
-    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find_map(|pid: u32| {
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find_map(|pid: i32| {
         let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
         let holds = files
             .filter_map(|file| fs::read_link(file.path()).ok())
             .any(|target| target.as_os_str() == wanted.as_str());
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        holds.then(|| (pid, name.trim().to_owned()))
+        let pid = Pid::from_raw(pid)?;
+        holds.then(|| Holder { pid, name: name.trim().to_owned() })
     })
 }
 

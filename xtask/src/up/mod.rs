@@ -4,7 +4,8 @@ mod lock;
 mod postgres;
 mod tour;
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let settings = Settings::read_or_make(&env_file)?;
     let ports = choose_ports(arguments, &settings)?;
     let database = Postgres::choose(&settings)?;
+    ports.end_leftovers(&folder);
     ports.check_free(database.is_private())?;
 
     say("building auth-service, business-api and gateway");
@@ -59,11 +61,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     say("starting");
     let mut processes = stack::start(&binaries, &environment)?;
     accounts::make_demo(&environment, &binaries)?;
-    println!("{}", Tour::new(ports, &folder));
+    println!("{}", Tour::new(ports, &cookie_jar(&folder)?));
     let outcome = wait(&mut processes, &mut database);
     say("stopping");
     drop(processes);
     database.stop()?;
+    say("stopped; the data is kept");
     outcome
 }
 
@@ -75,6 +78,15 @@ fn wait(processes: &mut Processes, database: &mut Postgres) -> Result<ExitCode> 
         std::thread::sleep(POLL);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tour's cookies are a session, so they stay in a folder of their owner's.
+fn cookie_jar(folder: &Path) -> Result<PathBuf> {
+    let tour = folder.join("tour");
+    std::fs::create_dir_all(&tour)
+        .and_then(|()| std::fs::set_permissions(&tour, std::fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("creating {}", tour.display()))?;
+    Ok(tour.join("cookies.txt"))
 }
 
 fn choose_ports(arguments: &Arguments, settings: &Settings) -> Result<Ports> {

@@ -83,13 +83,12 @@ impl Postgres {
 pub(crate) fn reset(env_file: &Path) -> Result<()> {
     let settings = if env_file.exists() { Settings::read_or_make(env_file)? } else { Settings::default() };
     say("removing the databases and secrets of this checkout");
-    match Postgres::choose(&settings)? {
-        Postgres::Given(server) => server.forget()?,
-        Postgres::Private(cluster) => cluster.destroy()?,
-        Postgres::Running(running) => running.stop()?,
+    match settings.get("DATABASE_URL") {
+        Some(url) => given(url)?.forget()?,
+        None => Cluster::destroy(&folder())?,
     }
     Settings::forget_secrets(env_file)?;
-    for name in ["gateway.toml", "cookies.txt"] {
+    for name in ["gateway.toml", "tour/cookies.txt"] {
         remove(&workspace::state().join(name))?;
     }
     Ok(())
@@ -111,6 +110,11 @@ fn given(url: String) -> Result<Server> {
 }
 
 fn cluster(installed: &[Binaries]) -> Result<Cluster> {
-    let folder: PathBuf = workspace::state().join("postgres");
-    Cluster::at(&folder, installed).context("`cargo xtask up --reset` starts over")
+    let cluster = Cluster::at(&folder(), installed).context("`cargo xtask up --reset` starts over")?;
+    cluster.end_leftover()?;
+    Ok(cluster)
+}
+
+fn folder() -> PathBuf {
+    workspace::state().join("postgres")
 }

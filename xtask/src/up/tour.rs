@@ -33,10 +33,10 @@ pub(crate) struct Tour {
 }
 
 impl Tour {
-    /// The tour of a Portcullis on these ports; cookies are kept in `folder`.
-    pub(crate) fn new(ports: Ports, folder: &Path) -> Self {
+    /// The tour of a Portcullis on these ports, with a file for cookies.
+    pub(crate) fn new(ports: Ports, jar: &Path) -> Self {
         let base = format!("http://localhost:{}", ports.gateway);
-        let steps = steps(&base, &folder.join("cookies.txt"));
+        let steps = steps(&base, jar);
         Self { base, steps }
     }
 
@@ -47,58 +47,47 @@ impl Tour {
 }
 
 fn steps(base: &str, jar: &Path) -> Vec<Step> {
-    let jar = format!("'{}'", jar.display());
-    // Status first: an answer without a body says something too.
-    let curl = "curl -s -w '\\n%{http_code}\\n'";
-    let orders = format!("{base}/api/orders");
-    let as_page = format!("-H 'Origin: {base}'");
     let step = |title: &str, line: String, prints| Step { title: title.to_owned(), line, prints };
+    let log_in = |account, jar| {
+        let body = Account::body(account);
+        format!("$(curl -s -c {jar} {JSON} -d '{body}' $API/api/auth/login | {TAKE_TOKEN})")
+    };
+    let with_cookie = "-X POST -b \"$JAR\" -H \"Origin: $API\" $API/api/auth";
     vec![
+        step("Where it is, and where cookies go", format!("API={base} JAR='{}'", jar.display()), ""),
         step(
-            "Log in. The access token goes into $TOKEN, the refresh cookie into a jar",
-            format!("TOKEN=$({} | {TAKE_TOKEN}); echo \"$TOKEN\"", login(base, USER, &jar)),
+            "Log in. The access token goes into $TOKEN, the refresh cookie into the jar",
+            format!("TOKEN={}; echo \"$TOKEN\"", log_in(USER, "\"$JAR\"")),
             "eyJ",
         ),
-        step("List your orders", format!("{curl} {BEARER} {orders}"), "\n200\n"),
-        step(
-            "Place one",
-            format!("{curl} {BEARER} {JSON} -H \"Idempotency-Key: $(date +%s)\" -d '{ORDER}' {orders}"),
-            "\n201\n",
-        ),
-        step("Without a token: 401", format!("{curl} {orders}"), "\n401\n"),
+        step("List your orders", format!("curl -si {BEARER} $API/api/orders"), "HTTP/1.1 200"),
+        step("Place one", format!("curl -si {BEARER} {JSON} -d '{ORDER}' $API/api/orders"), "HTTP/1.1 201"),
+        step("Without a token: 401", "curl -si $API/api/orders".to_owned(), "HTTP/1.1 401"),
         step(
             "As USER on a route for ADMIN: 403",
-            format!("{curl} {BEARER} {base}/api/admin/orders"),
-            "\n403\n",
+            format!("curl -si {BEARER} $API/api/admin/orders"),
+            "HTTP/1.1 403",
         ),
         step(
-            "The same as the administrator",
+            "The same as the administrator: everybody's orders",
             format!(
-                "ADMIN=$({} | {TAKE_TOKEN}); {curl} -H \"Authorization: Bearer $ADMIN\" {base}/api/admin/orders",
-                login(base, ADMIN, "/dev/null")
+                "curl -si -H \"Authorization: Bearer {}\" $API/api/admin/orders",
+                log_in(ADMIN, "/dev/null")
             ),
-            "\n200\n",
+            "HTTP/1.1 200",
         ),
         step(
-            "Refresh: a new access token for the cookie, which needs an Origin as from a page",
-            format!("{curl} -b {jar} -c {jar} -X POST {as_page} {base}/api/auth/refresh"),
-            "\n200\n",
+            "Refresh: a new access token for the cookie, which an Origin has to go with, as from a page",
+            format!("curl -si -c \"$JAR\" {with_cookie}/refresh"),
+            "HTTP/1.1 200",
         ),
         step(
-            "Log out (the jar keeps its copy of the cookie): 204",
-            format!("{curl} -b {jar} -X POST {as_page} {base}/api/auth/logout"),
-            "\n204\n",
+            "Log out; the jar keeps its copy of the cookie",
+            format!("curl -si {with_cookie}/logout"),
+            "HTTP/1.1 204",
         ),
-        step(
-            "Refresh with the kept copy: 401 session_ended",
-            format!("{curl} -b {jar} -X POST {as_page} {base}/api/auth/refresh"),
-            "session_ended",
-        ),
+        step("Refresh with the kept copy: 401", format!("curl -si {with_cookie}/refresh"), "session_ended"),
     ]
-}
-
-fn login(base: &str, account: Account, jar: &str) -> String {
-    format!("curl -s -c {jar} {JSON} -d '{}' {base}/api/auth/login", account.body())
 }
 
 impl fmt::Display for Tour {
