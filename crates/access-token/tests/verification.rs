@@ -290,7 +290,11 @@ proptest! {
 
     /// Cut it, lengthen it, repeat a part of it: likewise.
     #[test]
-    fn any_other_length_is_refused(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(), extra in "[A-Za-z0-9_.-]{0,3}") {
+    fn any_other_length_is_refused(
+        from in any::<prop::sample::Index>(),
+        to in any::<prop::sample::Index>(),
+        extra in "[A-Za-z0-9_.-]{0,3}",
+    ) {
         let issuer = Issuer::es256();
         let token = issuer.sign(&user());
         let (from, to) = (from.index(token.len()), to.index(token.len()));

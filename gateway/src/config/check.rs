@@ -134,9 +134,9 @@ fn is_host(text: &str) -> bool {
 
 fn cors(cors: &file::Cors, wrong: &mut Complaints<'_>) -> Cors {
     for origin in cors.origins.iter().filter(|origin| !is_origin(origin.get_ref())) {
-        let message = "is no origin; write it as browsers do: scheme, lower-case host, port unless it is the scheme's own, \
-                       nothing after";
-        wrong.at(&origin.span(), format_args!("{:?} {message}", origin.get_ref()));
+        let form = "scheme, lower-case host, port unless it is the scheme's own, and nothing after";
+        let origin = (origin.span(), origin.get_ref());
+        wrong.at(&origin.0, format_args!("{:?} is no origin; browsers write {form}", origin.1));
     }
     Cors { origins: cors.origins.iter().map(|origin| origin.get_ref().clone()).collect() }
 }

@@ -50,7 +50,8 @@ impl Cors {
         self.origins.iter().find(|allowed| *allowed == origin)
     }
 
-    /// The headers that answer a preflight (with 204); `None` when the request is none. [`Cors::decorate`] adds the rest.
+    /// The headers that answer a preflight (with 204); `None` when the request is none. [`Cors::decorate`] adds the
+    /// rest.
     ///
     /// # Errors
     /// [`ForeignOrigin`].

@@ -155,7 +155,10 @@ mod tests {
     proptest! {
         /// The table against its definition, read off the list of routes.
         #[test]
-        fn the_longest_prefix_of_whole_segments(routes in prop::collection::hash_set("(/[ab]{1,2}){0,4}", 0..12), path in "(/[ab]{1,2}){1,6}/?") {
+        fn the_longest_prefix_of_whole_segments(
+            routes in prop::collection::hash_set("(/[ab]{1,2}){0,4}", 0..12),
+            path in "(/[ab]{1,2}){1,6}/?",
+        ) {
             let is_prefix = |route: &&String| {
                 path.strip_prefix(route.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };

@@ -58,8 +58,8 @@ pub(super) fn check_path(path: &str) -> Result<(), NotCanonical> {
     Ok(())
 }
 
-/// Characters that mean the same encoded and bare (RFC 3986 section 2.3): the server behind might compare them decoded
-/// where the route table compared them as they came.
+/// Characters that mean the same encoded and bare (RFC 3986 section 2.3): the server behind might compare them
+/// decoded where the route table compared them as they came.
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }

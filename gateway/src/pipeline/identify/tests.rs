@@ -196,12 +196,16 @@ fn an_answer_sets_a_refresh_cookie_only_from_the_auth_service() {
 }
 
 proptest! {
-    /// Whatever headers a client thinks of, the upstream's verifier accepts the request and sees what the gateway said.
+    /// Whatever headers a client thinks of, the upstream's verifier accepts the request and sees what the gateway
+    /// said.
     #[test]
     fn no_header_of_a_client_changes_who_is_calling(
-        sent in prop::collection::vec(("[xX][-_.](user|USER|session|request|forwarded)[-_.]?[a-z]{0,4}|[a-z_.~-]{1,12}|signature(-input)?", "[ -~]{0,12}"), 0..12),
+        families in prop::collection::vec("[xX][-_.](user|USER|session|request|forwarded)[-_.]?[a-z]{0,4}", 0..6),
+        others in prop::collection::vec("[a-z_.~-]{1,12}|signature(-input)?", 0..6),
+        value in "[ -~]{0,12}",
     ) {
-        let sent: Vec<(&[u8], &[u8])> = sent.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let names = families.iter().chain(&others);
+        let sent: Vec<(&[u8], &[u8])> = names.map(|name| (name.as_bytes(), value.as_bytes())).collect();
         let parts = forwarded("orders", &Principal::anonymous(), false, &sent);
         let caller = verify("orders", &parts);
         prop_assert!(caller.as_ref().is_ok_and(|caller| caller.user.is_none()), "{:?}", caller);
