@@ -37,21 +37,23 @@ pub(crate) fn start(binaries: &Path, environment: &Environment) -> Result<Proces
 
 fn wait_until_ready(processes: &mut Processes, name: &str, port: u16) -> Result<()> {
     let end = Instant::now() + READY;
-    while !is_ready(port) {
+    loop {
+        let answer = Request::new(port, "GET", "/readyz").send();
+        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
         interrupt::check()?;
         processes.check()?;
         if Instant::now() > end {
+            let why = answer.map_or_else(|error| format!("{error:#}"), |answer| answer.body);
             bail!(
-                "{name} did not become ready within {READY:?}; its private port {port} says why at /readyz"
+                "{name} did not become ready within {READY:?}: {}\n(When .env was lost or changed, the data is \
+                 closed to the new secrets; `cargo xtask up --reset` starts over.)",
+                why.trim()
             );
         }
         std::thread::sleep(POLL);
     }
-    Ok(())
-}
-
-fn is_ready(port: u16) -> bool {
-    Request::new(port, "GET", "/readyz").send().is_ok_and(|answer| answer.status == 200)
 }
 
 /// One setting of a process: its name and its value.
