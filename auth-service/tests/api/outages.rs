@@ -7,7 +7,7 @@ use serde_json::json;
 use test_support::eventually;
 
 use crate::jwks::jwks;
-use crate::support::{PASSWORD, PostgresProxy, TestApp, migrated_database};
+use crate::support::{Actor, PASSWORD, PostgresProxy, TestApp, migrated_database};
 use auth_service::readiness::Readiness;
 
 async fn behind_a_proxy() -> (TestApp, PostgresProxy) {
@@ -17,12 +17,8 @@ async fn behind_a_proxy() -> (TestApp, PostgresProxy) {
     (app, proxy)
 }
 
-#[tokio::test]
-async fn while_it_is_away_every_request_says_so_within_a_second() {
-    let (app, proxy) = behind_a_proxy().await;
-    let mut ann = app.customer("ann").await;
-    proxy.go_away();
-    let begun = Instant::now();
+/// One of each request that needs the database.
+async fn every_request_is_refused(ann: &Actor) {
     for reply in [
         ann.clone().refresh().await,
         ann.clone().log_out().await,
@@ -35,7 +31,30 @@ async fn while_it_is_away_every_request_says_so_within_a_second() {
         assert!(reply.set_cookies().is_empty(), "nobody is logged out by an outage");
         assert!(!String::from_utf8_lossy(&reply.body).contains("database"), "a 5xx reveals nothing");
     }
+}
+
+#[tokio::test]
+async fn while_it_is_away_every_request_says_so_within_a_second() {
+    let (app, proxy) = behind_a_proxy().await;
+    let mut ann = app.customer("ann").await;
+    proxy.go_away();
+    let begun = Instant::now();
+    every_request_is_refused(&ann).await;
     assert!(begun.elapsed() < Duration::from_secs(5), "five requests took {:?}", begun.elapsed());
+    jwks(&app).await.expect(200);
+
+    proxy.come_back();
+    ann.refresh().await.expect(200);
+}
+
+#[tokio::test]
+async fn while_it_hangs_too() {
+    let (app, proxy) = behind_a_proxy().await;
+    let mut ann = app.customer("ann").await;
+    proxy.fall_silent();
+    let begun = Instant::now();
+    every_request_is_refused(&ann).await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "five requests took {:?}", begun.elapsed());
     jwks(&app).await.expect(200);
 
     proxy.come_back();

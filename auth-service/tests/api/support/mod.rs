@@ -7,6 +7,7 @@ mod postgres_proxy;
 mod reply;
 mod service;
 
+pub(crate) use actor::Actor;
 pub(crate) use app::{PASSWORD, TestApp, migrated_database};
 pub(crate) use gateway::{Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;

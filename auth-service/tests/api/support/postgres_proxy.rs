@@ -1,7 +1,7 @@
-//! Between the service and PostgreSQL: counts statements, and can play a database that is away.
+//! Between the service and PostgreSQL: counts statements, and can play a database that is away or hangs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -11,9 +11,16 @@ use tokio::sync::watch;
 pub(crate) struct PostgresProxy {
     url: String,
     statements: Arc<AtomicU64>,
-    /// Raised to cut every connection; the value counts the cuts.
-    cut: watch::Sender<u64>,
-    away: Arc<AtomicBool>,
+    health: watch::Sender<Health>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Well,
+    /// Connections are cut and none is taken.
+    Away,
+    /// Connections are there, and nothing comes back on them.
+    Silent,
 }
 
 impl PostgresProxy {
@@ -26,20 +33,16 @@ impl PostgresProxy {
         let proxy = Self {
             url: format!("{before}@{address}/{database}"),
             statements: Arc::default(),
-            cut: watch::Sender::new(0),
-            away: Arc::default(),
+            health: watch::Sender::new(Health::Well),
         };
-        let (server, statements, cut, away) = (
-            server.to_owned(),
-            Arc::clone(&proxy.statements),
-            proxy.cut.subscribe(),
-            Arc::clone(&proxy.away),
-        );
+        let relay = Relay {
+            server: server.to_owned(),
+            statements: Arc::clone(&proxy.statements),
+            health: proxy.health.subscribe(),
+        };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if !away.load(Ordering::SeqCst) {
-                    tokio::spawn(relay(client, server.clone(), Arc::clone(&statements), cut.clone()));
-                }
+                tokio::spawn(relay.clone().run(client));
             }
         });
         proxy
@@ -55,42 +58,57 @@ impl PostgresProxy {
         self.statements.load(Ordering::SeqCst)
     }
 
-    /// Cuts every connection and takes no new one.
+    /// From now on the database is away.
     pub(crate) fn go_away(&self) {
-        self.away.store(true, Ordering::SeqCst);
-        self.cut.send_modify(|cuts| *cuts += 1);
+        self.health.send_replace(Health::Away);
     }
 
+    /// From now on it hangs.
+    pub(crate) fn fall_silent(&self) {
+        self.health.send_replace(Health::Silent);
+    }
+
+    /// And it is well again.
     pub(crate) fn come_back(&self) {
-        self.away.store(false, Ordering::SeqCst);
+        self.health.send_replace(Health::Well);
     }
 }
 
-async fn relay(client: TcpStream, server: String, statements: Arc<AtomicU64>, mut cut: watch::Receiver<u64>) {
-    cut.mark_unchanged();
-    let server = TcpStream::connect(server).await.expect("the test server");
-    let (from_client, mut to_client) = client.into_split();
-    let (mut from_server, to_server) = server.into_split();
-    tokio::select! {
-        () = relay_and_count(from_client, to_server, &statements) => {}
-        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
-        _ = cut.changed() => {}
-    }
+/// One connection.
+#[derive(Clone)]
+struct Relay {
+    server: String,
+    statements: Arc<AtomicU64>,
+    health: watch::Receiver<Health>,
 }
 
-/// Passes the client's messages on, and counts `Execute` and `Query` (PostgreSQL's protocol, message formats).
-async fn relay_and_count(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, statements: &AtomicU64) {
-    // The first message has no type byte.
-    let Some(startup) = read_message(&mut from, 0).await else { return };
-    if to.write_all(&startup).await.is_err() {
-        return;
-    }
-    while let Some(message) = read_message(&mut from, 1).await {
-        if matches!(message.first(), Some(b'E' | b'Q')) {
-            statements.fetch_add(1, Ordering::SeqCst);
+impl Relay {
+    async fn run(self, client: TcpStream) {
+        let mut health = self.health.clone();
+        let server = TcpStream::connect(&self.server).await.expect("the test server");
+        let (from_client, mut to_client) = client.into_split();
+        let (mut from_server, to_server) = server.into_split();
+        tokio::select! {
+            biased;
+            _ = health.wait_for(|health| *health == Health::Away) => {}
+            () = self.pass_on_and_count(from_client, to_server) => {}
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
         }
-        if to.write_all(&message).await.is_err() {
-            return;
+    }
+
+    /// Passes the client's messages on, and counts `Execute` and `Query` (PostgreSQL's protocol, message formats).
+    async fn pass_on_and_count(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        // The first message has no type byte.
+        let mut prefix = 0;
+        while let Some(message) = read_message(&mut from, prefix).await {
+            if prefix == 1 && matches!(message.first(), Some(b'E' | b'Q')) {
+                self.statements.fetch_add(1, Ordering::SeqCst);
+            }
+            let listens = self.health.wait_for(|health| *health != Health::Silent).await.is_ok();
+            if !listens || to.write_all(&message).await.is_err() {
+                return;
+            }
+            prefix = 1;
         }
     }
 }
