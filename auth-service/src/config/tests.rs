@@ -133,3 +133,18 @@ fn origins_are_written_as_browsers_write_them() {
         check(&DEVELOPMENT, "ALLOWED_ORIGINS", origin, false);
     }
 }
+
+/// The page for operators names every setting that this process reads.
+#[test]
+fn every_setting_is_documented() {
+    let page = include_str!("../../../docs/auth-service.md");
+    let source = include_str!("../config.rs");
+    let words = source.split(|character: char| !(character.is_ascii_uppercase() || character == '_'));
+    for setting in words.filter(|word| word.len() > 4 && word.contains('_')) {
+        let is_constant = source.contains(&format!("const {setting}")) || setting.starts_with("LEAST_");
+        assert!(is_constant || page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
+    }
+    for setting in ["LISTEN", "LOG", "LOG_FORMAT", "APP_ENV"] {
+        assert!(page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
+    }
+}
