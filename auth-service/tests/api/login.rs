@@ -175,7 +175,7 @@ async fn a_hash_that_became_too_cheap_is_replaced_at_login() {
 async fn a_queue_that_is_too_long_is_said_at_once() {
     // One thread and no patience: the second of two that come together is sent away.
     let app =
-        TestApp::start_with(&[("HASH_THREADS", "1"), ("HASH_QUEUE_DEADLINE", "0s"), ("BCRYPT_COST", "11")])
+        TestApp::start_with(&[("HASH_THREADS", "1"), ("HASH_QUEUE_DEADLINE", "0s"), ("BCRYPT_COST", "13")])
             .await;
     let body = json!({"email": "ann@example.com", "password": PASSWORD});
     let attempt = || async { app.visitor().post("/api/auth/login", &body).await };

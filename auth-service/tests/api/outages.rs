@@ -54,7 +54,7 @@ async fn while_it_hangs_too() {
     proxy.fall_silent();
     let begun = Instant::now();
     every_request_is_refused(&ann).await;
-    assert!(begun.elapsed() < Duration::from_secs(6), "five requests took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "five requests took {:?}", begun.elapsed());
     jwks(&app).await.expect(200);
 
     proxy.come_back();
