@@ -24,5 +24,6 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), require_prepared))
         .layer(identity_axum::verify(gateway));
     let public = Router::new().route("/.well-known/jwks.json", get(jwks::list_keys));
-    http_api::finish(api.merge(public).with_state(app), http_metrics)
+    // In this order the router's own 404 is that of `api`: behind the verification, under the gateway's request id.
+    http_api::finish(public.merge(api).with_state(app), http_metrics)
 }

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use problem::{FieldError, Problem, codes};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::{Failure, MAX_BODY_BYTES};
@@ -68,13 +68,13 @@ fn unreadable(status: StatusCode) -> Failure {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| refused(&error.path().to_string(), error.inner()))?;
-    reader.end().map_err(|error| refused("", &error))?;
+        .map_err(|error| refused(body, &error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|error| refused(body, "", &error))?;
     Ok(value)
 }
 
-fn refused(path: &str, error: &serde_json::Error) -> Problem {
-    if error.classify() != Category::Data {
+fn refused(body: &[u8], path: &str, error: &serde_json::Error) -> Problem {
+    if error.classify() != Category::Data && !is_well_formed(body) {
         let detail =
             format!("The body is no well-formed JSON (line {}, column {}).", error.line(), error.column());
         return Problem::new(StatusCode::BAD_REQUEST, codes::MALFORMED_JSON, detail);
@@ -82,6 +82,11 @@ fn refused(path: &str, error: &serde_json::Error) -> Problem {
     let detail = "The body does not have the expected fields.";
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, codes::INVALID_FIELDS, detail)
         .with_errors(vec![field_error(path, error)])
+}
+
+/// serde_json calls some values of the wrong type, such as `null` for an enum, a syntax error.
+fn is_well_formed(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// serde names a missing field in its message only, and its path is that of the parent.
@@ -104,8 +109,16 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Order {
+        #[serde(default)]
+        #[expect(dead_code, reason = "only its type matters")]
+        status: Option<Status>,
         #[expect(dead_code, reason = "only its presence matters")]
         items: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Status {
+        Paid,
     }
 
     #[derive(Debug, Deserialize)]
@@ -128,10 +141,11 @@ mod tests {
         check("{", 400, "", "malformed_json");
         check("{\"items\":[]} x", 400, "", "malformed_json");
         check("\u{0}", 400, "", "malformed_json");
-        check("{\"items\":[\"\\ud800\"]}", 400, "", "malformed_json");
+        check("{\"items\":[\"\\ud800\"]}", 422, "items[0]", "invalid");
         check(&format!("{{\"deep\":{}", "[".repeat(10_000)), 400, "", "malformed_json");
         check("{}", 422, "items", "required");
         check("[]", 422, "", "invalid");
+        check("{\"items\":[],\"status\":1}", 422, "status", "invalid");
         check("{\"items\":[{}]}", 422, "items[0].quantity", "required");
         check("{\"items\":[{\"quantity\":300}]}", 422, "items[0].quantity", "invalid");
         check("{\"items\":[{\"quantity\":\"1\"}]}", 422, "items[0].quantity", "invalid");

@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use identity_axum::Caller;
 use problem::{Problem, codes};
@@ -24,23 +24,10 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Completes a router: 404 and 405 as problems, the body limit, the deadline, a caught panic, metrics, and one
-/// log line a request under the id that the client also gets.
+/// Completes a router: 404 and 405 as problems, the body limit, the deadline, a caught panic, metrics, and one log line a request under the id that
+/// the client also gets.
 pub fn finish(router: Router, metrics: HttpMetrics) -> Router {
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(metrics, observe))
-}
-
-async fn not_found() -> Failure {
-    Problem::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "There is nothing at this path.").into()
-}
-
-async fn method_not_allowed() -> Failure {
-    let detail = "This path does not answer that method; Allow names those that it does.";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED, detail).into()
+    router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn_with_state(metrics, observe))
 }
 
 async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
@@ -94,10 +81,27 @@ fn render(mut response: Response, request_id: &str, method: &Method, route: &str
     response
 }
 
-/// What a handler returned, or a rejection of `identity-axum`, which could not know the request id.
+/// What a handler returned, a rejection of `identity-axum`, or the router's own 404 and 405, which have no body. The router
+/// makes those inside the layer that verifies the caller, so they too stand under the gateway's request id.
 fn failure(response: &mut Response) -> Option<Failure> {
+    let unrouted = unrouted(response);
     let extensions = response.extensions_mut();
-    extensions.remove::<Failure>().or_else(|| extensions.remove::<Problem>().map(Failure::from))
+    extensions.remove::<Failure>().or_else(|| extensions.remove::<Problem>().map(Failure::from)).or(unrouted)
+}
+
+fn unrouted(response: &Response) -> Option<Failure> {
+    if response.headers().contains_key(CONTENT_TYPE) {
+        return None;
+    }
+    let (code, detail) = match response.status() {
+        StatusCode::NOT_FOUND => (codes::NOT_FOUND, "There is nothing at this path."),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            codes::METHOD_NOT_ALLOWED,
+            "This path does not answer that method; Allow names those that it does.",
+        ),
+        _ => return None,
+    };
+    Some(Problem::new(response.status(), code, detail).into())
 }
 
 fn log(failure: &Failure, request_id: &str, method: &Method, route: &str) {

@@ -61,8 +61,6 @@ codes! {
     EMAIL_TAKEN = "email_taken";
     /// 409: the order's state does not allow that.
     ILLEGAL_TRANSITION = "illegal_transition";
-    /// 409: the first request with this idempotency key is still under way.
-    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use";
     /// 413: the body is too large.
     BODY_TOO_LARGE = "body_too_large";
     /// 414: the target is too long.

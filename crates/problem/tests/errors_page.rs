@@ -1,5 +1,4 @@
 //! `docs/errors.md` is the contract that clients read: it names every code, and no other.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 
