@@ -1,0 +1,15 @@
+//! Every flow through the real processes.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bootstrap;
+mod database_away;
+mod dump;
+mod flows;
+mod hostile_input;
+mod identity_boundary;
+mod refresh;
+mod settings;
+mod shutdown;
+mod statements;
+mod tls;
+mod tokens;

@@ -1,0 +1,38 @@
+//! SIGTERM finishes what is in flight.
+
+use serde_json::json;
+use system_tests::{Options, PASSWORD, Stack};
+use test_support::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
+    // A hash of this cost takes long enough to be in flight when the signal comes.
+    let mut stack = Stack::with(Options::default().auth("BCRYPT_COST", "11")).await;
+    let ann = stack.customer("ann").await;
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, email) = (stack.visitor(), ann.email.clone());
+            tokio::spawn(async move {
+                client.post("/api/auth/login", &json!({"email": email, "password": PASSWORD})).await
+            })
+        })
+        .collect();
+    eventually("a login is being hashed", async || {
+        let mut running = false;
+        for replica in 0..2 {
+            let metrics = stack.auth_admin(replica).get("/metrics").await.text();
+            running |= metrics.lines().any(|line| line == "auth_hashes_running 1");
+        }
+        running.then_some(())
+    })
+    .await;
+    for process in stack.auth.iter().chain([&stack.gateway, &stack.orders]) {
+        process.terminate();
+    }
+    for call in calls {
+        call.await.unwrap().expect(200);
+    }
+    for process in stack.auth.iter_mut().chain([&mut stack.gateway, &mut stack.orders]) {
+        assert!(process.ended().await.success());
+    }
+}
