@@ -15,7 +15,7 @@ use crate::http::{bootstrap, jwks, login, logout, me, refresh, register};
 pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
     let http_metrics = app.metrics.http.clone();
     let api = Router::new()
-        .route("/api/auth/register", post(register::register))
+        .route("/api/auth/register", post(register::register_user))
         .route("/api/auth/login", post(login::log_in))
         .route("/api/auth/refresh", post(refresh::refresh_session))
         .route("/api/auth/logout", post(logout::log_out))

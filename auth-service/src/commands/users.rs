@@ -1,6 +1,6 @@
 //! `users`: accounts made and listed by whoever runs the service.
 
-use std::io::{Write as _, stdin, stdout};
+use std::io::{IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -60,6 +60,9 @@ fn open(config: &CommandConfig) -> anyhow::Result<Database> {
 }
 
 fn read_password() -> anyhow::Result<String> {
+    if stdin().is_terminal() {
+        write!(stderr(), "Password: ")?;
+    }
     let mut line = String::new();
     stdin().read_line(&mut line).context("the password is read from standard input")?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())

@@ -26,7 +26,7 @@ pub struct RegisterBody {
 }
 
 /// Makes an account.
-pub async fn register(
+pub async fn register_user(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,

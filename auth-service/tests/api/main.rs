@@ -18,6 +18,7 @@ mod outages;
 mod process;
 mod refresh;
 mod register;
+mod replicas;
 mod signature;
 mod statements;
 mod support;

@@ -40,6 +40,11 @@ impl Actor {
         Self { origin, ..self.clone() }
     }
 
+    /// The same browser, its next request handled by another replica.
+    pub(crate) fn at(&self, gateway: &Gateway) -> Self {
+        Self { gateway: gateway.clone(), ..self.clone() }
+    }
+
     /// The refresh cookie that the browser holds.
     pub(crate) fn cookie(&self) -> String {
         self.jar.get("refresh_token").expect("a refresh cookie").to_owned()

@@ -26,7 +26,8 @@ pub(crate) const ORIGIN: &str = "http://localhost:3000";
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "kettle-7-fog-lamp";
 
-const JWT_SECRET: &str = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
+/// The root of the service's keys.
+pub(crate) const JWT_SECRET: &str = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
 
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
@@ -64,11 +65,17 @@ impl TestApp {
         Self { app, config, gateway, database }
     }
 
+    /// Another process on the same database, with settings that differ from the first one's.
+    pub(crate) async fn replica(&self, changes: &[(&str, &str)]) -> Replica {
+        let config = config(self.database.url(), changes);
+        let app = Arc::new(App::new(&config).expect("the replica starts"));
+        preparation::prepare(&app, &config).await.expect("a database to serve on");
+        let gateway = Gateway::new(routes(Arc::clone(&app), config.identity.verifier()));
+        Replica { app, config, gateway }
+    }
+
     pub(crate) async fn load_keys(&self) {
-        let boxes = BoxKeys::new(&self.config.tokens.secrets);
-        signing_keys::load(&self.app.database, &boxes, self.config.tokens.algorithm, &self.app.signing_keys)
-            .await
-            .expect("signing keys");
+        load_keys(&self.app, &self.config).await.expect("signing keys");
     }
 
     /// A connection behind the service's back.
@@ -120,6 +127,24 @@ impl TestApp {
         );
         self.sql().await.batch_execute(&shift).await.expect("time passes");
     }
+}
+
+/// A further process on the database of a [`TestApp`].
+pub(crate) struct Replica {
+    pub(crate) app: Arc<App>,
+    config: Config,
+    pub(crate) gateway: Gateway,
+}
+
+impl Replica {
+    pub(crate) async fn load_keys(&self) -> Result<(), signing_keys::LoadError> {
+        load_keys(&self.app, &self.config).await
+    }
+}
+
+async fn load_keys(app: &App, config: &Config) -> Result<(), signing_keys::LoadError> {
+    let boxes = BoxKeys::new(&config.tokens.secrets);
+    signing_keys::load(&app.database, &boxes, config.tokens.algorithm, &app.signing_keys).await
 }
 
 pub(crate) fn email_of(name: &str) -> String {

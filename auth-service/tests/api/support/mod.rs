@@ -8,7 +8,7 @@ mod reply;
 mod service;
 
 pub(crate) use actor::Actor;
-pub(crate) use app::{PASSWORD, TestApp, migrated_database};
+pub(crate) use app::{JWT_SECRET, PASSWORD, TestApp, migrated_database};
 pub(crate) use gateway::{Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;

@@ -10,6 +10,7 @@ use test_support::reqwest::{Client, Response, StatusCode};
 use test_support::{TestDatabase, TestProcess, eventually, free_port};
 use time::OffsetDateTime;
 
+use super::app::JWT_SECRET;
 use super::gateway::{IDENTITY_KEY, Identity, sign};
 
 /// The binary's environment; nothing else is inherited.
@@ -21,7 +22,7 @@ pub(crate) fn environment(mode: Mode, database: &TestDatabase, changes: &[(&str,
     let usual = [
         ("APP_ENV", mode.as_str()),
         ("DATABASE_URL", database.url()),
-        ("JWT_SECRET", "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="),
+        ("JWT_SECRET", JWT_SECRET),
         ("JWT_ISSUER", "https://shop.example"),
         ("ALLOWED_ORIGINS", "https://shop.example"),
         ("IDENTITY_KEY", IDENTITY_KEY),
