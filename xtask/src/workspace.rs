@@ -5,9 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// The workspace's folder.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+/// The workspace's folder: cargo says where at run time, so a checkout may be moved with what it has built.
+pub(crate) fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
 /// What `cargo xtask` keeps between runs; ignored by git.
