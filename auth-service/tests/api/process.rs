@@ -150,6 +150,28 @@ async fn a_login_in_flight_is_finished_before_the_end() {
 }
 
 #[tokio::test]
+async fn a_password_whose_client_has_gone_is_not_hashed() {
+    let database = migrated_database().await;
+    let slow = [("BCRYPT_COST", "13"), ("HASH_THREADS", "1"), ("HASH_QUEUE_DEADLINE", "1m")];
+    let service = Service::start(environment(Mode::Production, &database, &slow)).ready().await;
+    let shows = async |what: &str| {
+        let (_, metrics) = service.private("/metrics").await?;
+        metrics.contains(what).then_some(())
+    };
+    let impatient = async {
+        eventually("the thread is busy", async || shows("auth_hashes_running 1").await).await;
+        tokio::select! {
+            _ = service.try_send(login_of("bob@example.com", PASSWORD)) => panic!("the thread was busy"),
+            () = eventually("the login waits", async || shows("auth_hash_queue_waiting 1").await) => {}
+        }
+    };
+    let (answer, ()) = tokio::join!(service.send(login_of("ann@example.com", PASSWORD)), impatient);
+    assert_eq!(answer.status(), 401);
+    eventually("the job is dropped", async || shows("auth_hashes_abandoned_total 1").await).await;
+    shows("auth_hashes_total 1").await.unwrap();
+}
+
+#[tokio::test]
 async fn production_logs_are_json_and_tell_no_secrets() {
     let database = migrated_database().await;
     let environment = environment(Mode::Production, &database, &[("LOG", "debug")]);
