@@ -105,6 +105,7 @@ async fn pass(
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Gateway { config, routes, cors, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
+    canonical::drop_connection_headers(&mut parts.headers)?;
     let path = canonical::request(&parts, &config.hosts)?;
     https::require(config.mode, client, &parts, path)?;
     if let Some(headers) = cors.preflight(&parts)? {
