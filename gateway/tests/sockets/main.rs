@@ -1,0 +1,13 @@
+//! The gateway on real sockets: a client that may send anything, upstreams and an issuer in this process.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's preparation fails the test")]
+
+mod bodies;
+mod forwarding;
+mod refusals;
+mod stopping;
+mod support;
+mod timeouts;
+mod tls;
+mod tokens;
+mod upstreams;

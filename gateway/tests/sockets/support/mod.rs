@@ -1,0 +1,11 @@
+//! A gateway with everything around it: a client that speaks raw HTTP, upstreams in this process, an issuer of tokens.
+
+mod client;
+mod gateway;
+mod issuer;
+mod upstream;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use gateway::{Gateway, IDENTITY_KEY, Setup};
+pub(crate) use issuer::Issuer;
+pub(crate) use upstream::{Seen, Upstream, full};

@@ -1,0 +1,151 @@
+//! TLS: on the public listener, and to upstreams.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use test_support::{TestProcess, eventually, free_port};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::support::{Client, IDENTITY_KEY, Setup, Upstream};
+
+type Certificate = CertifiedKey<rcgen::KeyPair>;
+
+fn certificate(name: &str) -> Certificate {
+    generate_simple_self_signed([name.to_owned()]).unwrap()
+}
+
+/// Writes both files; answers the line of `[tls] certificates`.
+fn written(certificate: &Certificate, folder: &Path, name: &str) -> String {
+    let (cert, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+    std::fs::write(&cert, certificate.cert.pem()).unwrap();
+    std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
+    format!("{{ cert = {cert:?}, key = {key:?} }}")
+}
+
+async fn connect(
+    address: SocketAddr,
+    name: &str,
+    trusted: &Certificate,
+) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    Ok(Client::over(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+}
+
+#[tokio::test]
+async fn the_listener_speaks_tls_with_the_certificate_that_is_asked_for() {
+    let orders = Upstream::telling().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (certificate("one.example"), certificate("two.example"));
+    let tables = format!(
+        "[tls]\ncertificates = [{}, {}]",
+        written(&one, folder.path(), "one"),
+        written(&two, folder.path(), "two")
+    );
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    for (name, certificate) in [("one.example", &one), ("two.example", &two)] {
+        let mut client = connect(gateway.address, name, certificate).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(client.ask("GET /public", &[]).await.status, 200);
+            assert_eq!(orders.last().values("x-forwarded-proto"), ["https"]);
+        }
+    }
+    assert!(connect(gateway.address, "two.example", &one).await.is_err());
+    let body = vec![b'x'; 3 << 20];
+    let mut client = connect(gateway.address, "one.example", &one).await.unwrap();
+    client
+        .send(format!("POST /public HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len()))
+        .await;
+    client.send(&body).await;
+    assert_eq!(client.answer(false).await.status, 200);
+    assert_eq!(orders.last().body.len(), body.len());
+}
+
+#[tokio::test]
+async fn whoever_speaks_no_tls_is_let_go() {
+    let orders = Upstream::telling().await;
+    let folder = tempfile::tempdir().unwrap();
+    let tables =
+        format!("[tls]\ncertificates = [{}]", written(&certificate("one.example"), folder.path(), "one"));
+    let setup = Setup { tables: &tables, timeouts: "head = \"200ms\"", ..Setup::of(&orders) };
+    let gateway = setup.start().await;
+    let mut plain = gateway.client().await;
+    plain.send("GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    while plain.line().await.is_some() {}
+    let mut silent = gateway.client().await;
+    assert!(silent.is_closed().await, "the handshake has a limit too");
+    assert!(orders.seen().is_empty());
+}
+
+/// An upstream that speaks TLS and answers everything.
+async fn tls_upstream(certificate: &Certificate) -> Upstream {
+    let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
+    let chain: Vec<CertificateDer<'static>> = vec![certificate.cert.der().clone()];
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Upstream::raw(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let mut asked = [0; 4096];
+            while stream.read(&mut asked).await.is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret").await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_upstream_over_tls_must_show_a_certificate_that_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = (certificate("127.0.0.1"), certificate("127.0.0.1"));
+    let (believed, stranger) = (tls_upstream(&good).await, tls_upstream(&bad).await);
+    let (port, admin) = (free_port(), free_port());
+    written(&good, folder.path(), "good");
+    let mut text = format!(
+        "listen = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
+         [tokens]\nissuer = \"i\"\naudience = \"a\"\njwks = \"http://127.0.0.1:1/\"\n",
+    );
+    for (name, upstream) in [("good", &believed), ("bad", &stranger)] {
+        text += &format!(
+            "[upstreams.{name}]\nservers = [\"https://{}\"]\n[[routes]]\npath = \"/{name}\"\nupstream = \"{name}\"\naccess = \"public\"\n",
+            upstream.address
+        );
+    }
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, text).unwrap();
+    let roots = folder.path().join("good.pem").to_str().unwrap().to_owned();
+    let environment = [
+        ("APP_ENV", "development".to_owned()),
+        ("IDENTITY_KEY", IDENTITY_KEY.to_owned()),
+        ("SSL_CERT_FILE", roots),
+    ];
+    let mut process = TestProcess::start("gateway", &["--config", file.to_str().unwrap()], environment);
+    let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    eventually("the process listens", async || TcpStream::connect(address).await.ok()).await;
+    let mut client = Client::connect(address).await;
+    assert_eq!(client.ask("GET /good", &[]).await.body, b"secret");
+    client.ask("GET /bad", &[]).await.expect(503, "unavailable");
+    assert!(process.stop().await.success());
+}

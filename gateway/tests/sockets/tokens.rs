@@ -1,0 +1,154 @@
+//! Access tokens at the door: who gets in, and what happens while keys come, go and fail.
+
+use serde_json::json;
+use test_support::eventually;
+
+use crate::support::{Issuer, Setup, Upstream};
+
+#[tokio::test]
+async fn a_bad_token_is_no_token() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let gateway = Setup::with(&orders, &issuer).start().await;
+    let good = issuer.token();
+    let (body, signature) = good.rsplit_once('.').unwrap();
+    let forged = format!("{body}.{}", signature.chars().rev().collect::<String>());
+    let missing = gateway.ask("GET /private", &[]).await;
+    missing.expect(401, "unauthenticated");
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer"));
+    for token in [
+        "garbage".to_owned(),
+        "a.b.c".to_owned(),
+        forged,
+        issuer.token_with("k1", json!({"exp": 1})),
+        issuer.token_with("k1", json!({"iss": "http://elsewhere"})),
+        issuer.token_with("k1", json!({"aud": "elsewhere"})),
+        issuer.token_with("k1", json!({"sid": null})),
+    ] {
+        for path in ["/private", "/optional", "/admin"] {
+            let answer = gateway.get_with(path, &token).await;
+            answer.expect(401, "invalid_token");
+            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer error=\"invalid_token\""));
+        }
+    }
+    gateway.ask("GET /private", &["Authorization: Basic dTpw"]).await.expect(401, "invalid_token");
+    assert!(orders.seen().is_empty());
+}
+
+#[tokio::test]
+async fn each_access_lets_in_whom_it_says() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let gateway = Setup::with(&orders, &issuer).start().await;
+    let (user, admin) = (issuer.token(), issuer.token_with("k1", json!({"role": "ADMIN"})));
+    for _ in 0..2 {
+        // The second time from the cache, which remembers who it is and not what was decided.
+        assert_eq!(gateway.get_with("/private", &user).await.status, 200);
+        gateway.get_with("/admin", &user).await.expect(403, "forbidden");
+        assert_eq!(gateway.get_with("/admin", &admin).await.status, 200);
+        assert_eq!(gateway.get_with("/optional", &user).await.status, 200);
+        assert_eq!(orders.last().values("x-user-id"), ["u-ann"]);
+    }
+    assert_eq!(gateway.ask("GET /optional", &[]).await.status, 200);
+    assert_eq!(orders.last().values("x-user-id"), [""]);
+    assert_eq!(gateway.get_with("/public", "stale").await.status, 200, "a public route reads no token");
+    assert_eq!(orders.last().values("x-user-id"), [""]);
+    let metrics = gateway.metrics().await;
+    for line in ["gateway_tokens_total{result=\"checked\"} 2", "gateway_known_tokens 2"] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_cached_token_expires_all_the_same() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let gateway = Setup::with(&orders, &issuer).start().await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let token = issuer.token_with("k1", json!({"exp": now + 2}));
+    assert_eq!(gateway.get_with("/private", &token).await.status, 200);
+    eventually("the token has expired", async || {
+        (gateway.get_with("/private", &token).await.status == 401).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_a_token_names_it() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let setup =
+        Setup { tokens: "jwks_cooldown = \"1ms\"\njwks_wait = \"10s\"", ..Setup::with(&orders, &issuer) };
+    let gateway = setup.start().await;
+    assert_eq!(issuer.fetches(), 1);
+    issuer.add_key("k2");
+    issuer.publish(&["k1", "k2"]);
+    let token = issuer.token_with("k2", json!({}));
+    let asks = (0..10).map(|_| gateway.get_with("/private", &token));
+    let mut pending = Vec::new();
+    for ask in asks {
+        pending.push(ask.await.status);
+    }
+    assert_eq!(pending, [200; 10]);
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test]
+async fn within_the_cool_down_unknown_keys_cause_nothing() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let setup = Setup { tokens: "jwks_cooldown = \"1h\"", ..Setup::with(&orders, &issuer) };
+    let gateway = setup.start().await;
+    issuer.add_key("k2");
+    for _ in 0..20 {
+        gateway.get_with("/private", &issuer.token_with("k2", json!({}))).await.expect(401, "invalid_token");
+    }
+    assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_issuer_takes_no_key_away() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let setup =
+        Setup { tokens: "jwks_refresh = \"20ms\"\njwks_cooldown = \"1ms\"", ..Setup::with(&orders, &issuer) };
+    let gateway = setup.start().await;
+    issuer.fail();
+    let fetched = issuer.fetches();
+    eventually("fetches have failed", async || (issuer.fetches() > fetched + 3).then_some(())).await;
+    assert_eq!(gateway.get_with("/private", &issuer.token()).await.status, 200);
+    assert_eq!(gateway.ready().await.status, 200);
+    issuer.publish(&[]);
+    let fetched = issuer.fetches();
+    eventually("an empty set was fetched", async || (issuer.fetches() > fetched + 3).then_some(())).await;
+    assert_eq!(
+        gateway.get_with("/private", &issuer.token_with("k1", json!({"jti": "j-2"}))).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_gone_takes_its_tokens_along() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let setup =
+        Setup { tokens: "jwks_refresh = \"20ms\"\njwks_cooldown = \"1ms\"", ..Setup::with(&orders, &issuer) };
+    let gateway = setup.start().await;
+    issuer.add_key("k2");
+    issuer.publish(&["k1", "k2"]);
+    let (old, new) = (issuer.token(), issuer.token_with("k2", json!({})));
+    assert_eq!(gateway.get_with("/private", &old).await.status, 200);
+    assert_eq!(gateway.get_with("/private", &new).await.status, 200);
+    issuer.publish(&["k2"]);
+    eventually("the old key is refused", async || {
+        (gateway.get_with("/private", &old).await.status == 401).then_some(())
+    })
+    .await;
+    assert_eq!(gateway.get_with("/private", &new).await.status, 200);
+}
+
+#[tokio::test]
+async fn without_any_keys_nobody_is_judged() {
+    let orders = Upstream::telling().await;
+    let gateway = Setup { tokens: "jwks_wait = \"50ms\"", ..Setup::of(&orders) }.start().await;
+    let answer = gateway.get_with("/private", "a.b.c").await;
+    answer.expect(503, "unavailable");
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(gateway.ask("GET /public", &[]).await.status, 200);
+    let ready = gateway.ready().await;
+    assert_eq!(ready.status, 503);
+    assert!(String::from_utf8(ready.body).unwrap().contains("keys"));
+}
