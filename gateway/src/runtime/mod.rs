@@ -33,8 +33,8 @@ use self::accept::{CoreDoor, accept, listen};
 use self::core::{CoreError, Plan};
 use self::metrics::CoreMetrics;
 use self::probe::GatewayProbe;
-use self::tls::TlsError;
-use crate::config::{Config, Server};
+pub use self::tls::TlsError;
+use crate::config::{Config, Server, Tls};
 use crate::gateway::Gateway;
 use crate::tokens::{Source, keep_fresh};
 use crate::upstream::{RootsError, Target, client_config};
@@ -174,6 +174,14 @@ impl Listening {
         writer.map(JoinHandle::join);
         ended
     }
+}
+
+/// Reads the certificates as a start would, for whoever only wants to know.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn certificates_are_usable(tls: &Tls) -> Result<(), TlsError> {
+    tls::acceptor(tls).map(drop)
 }
 
 /// What every core gets a copy of.
