@@ -16,11 +16,14 @@ struct Prepared {
     statement: String,
     #[diesel(sql_type = BigInt)]
     executions: i64,
+    /// How often the server did not even plan it.
+    #[diesel(sql_type = BigInt)]
+    unplanned: i64,
 }
 
 /// What the pool's only connection has prepared, and how often each of it ran.
 async fn prepared(db: &Database) -> Vec<Prepared> {
-    let query = "SELECT statement, generic_plans + custom_plans AS executions FROM pg_prepared_statements \
+    let query = "SELECT statement, generic_plans + custom_plans AS executions, generic_plans AS unplanned FROM pg_prepared_statements \
                  WHERE statement NOT LIKE '%pg_prepared_statements%'";
     db.run(async |connection| diesel::sql_query(query).load(connection).await).await.unwrap()
 }
@@ -63,5 +66,6 @@ async fn a_login_is_two_statements_a_refresh_one_and_a_logout_one_each_prepared_
     let prepared = prepared(&db).await;
     assert_eq!(prepared.len(), 5, "{prepared:#?}");
     assert!(prepared.iter().all(|one| one.executions >= 10), "{prepared:#?}");
+    assert!(prepared.iter().all(|one| one.unplanned > 0), "{prepared:#?}");
     assert!(prepared.iter().any(|one| one.statement.starts_with("WITH given (session_id")));
 }
