@@ -10,17 +10,12 @@ use super::schema::audit_events;
 use crate::accounts::UserId;
 use crate::sessions::{Device, SessionId};
 
-/// What happened.
+/// What happened, of what is recorded here. Three kinds are written by the statements whose effect they record:
+/// `login` (`sessions/open.sql`), `logout` (`sessions/end.sql`) and `refresh_token_reused` (`sessions/refresh.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A session was opened.
-    Login,
     /// A login was refused.
     LoginRefused,
-    /// A session was ended by its owner.
-    Logout,
-    /// A session was ended because one of its old tokens was used.
-    RefreshTokenReused,
     /// An account was made.
     AccountCreated,
 }
@@ -30,10 +25,7 @@ impl Kind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Login => "login",
             Self::LoginRefused => "login_refused",
-            Self::Logout => "logout",
-            Self::RefreshTokenReused => "refresh_token_reused",
             Self::AccountCreated => "account_created",
         }
     }
