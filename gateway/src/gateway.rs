@@ -116,6 +116,9 @@ async fn pass(
     let verified = authenticate(core, &route.access, &parts.headers, now).await?;
     let principal = verified.as_deref().map_or(&ANONYMOUS, Verified::principal);
     exchange.called_by(principal);
+    if let Some(end) = arrival.until(principal.expires_at()) {
+        peer.watch.token_ends(end);
+    }
     authorize::authorize(&route.access, principal)?;
     exchange.goes_to(route.upstream);
     let identity = &identities[route.upstream.0];

@@ -87,9 +87,10 @@ impl ForwardError {
                 None => Rejection::BadAnswer,
             },
             Self::Expired(Expired::Upload) => Rejection::RequestTooSlow,
-            Self::Expired(Expired::UploadStalled | Expired::FirstByte | Expired::Download) => {
-                Rejection::TooSlow
-            }
+            // The last two come only once an answer flows, and then nothing more can be told.
+            Self::Expired(
+                Expired::UploadStalled | Expired::FirstByte | Expired::Download | Expired::Token,
+            ) => Rejection::TooSlow,
             Self::Switched => Rejection::BadAnswer,
         }
     }

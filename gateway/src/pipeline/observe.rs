@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 
@@ -47,6 +47,12 @@ impl Arrival {
     pub fn unix_seconds(&self) -> i64 {
         let since = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// The instant of a time in Unix seconds that is yet to come; none if it is not, or never comes.
+    pub fn until(&self, unix_seconds: i64) -> Option<Instant> {
+        let seconds = u64::try_from(unix_seconds.saturating_sub(self.unix_seconds())).ok()?;
+        self.instant.checked_add(Duration::from_secs(seconds))
     }
 }
 

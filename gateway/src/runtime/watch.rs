@@ -2,7 +2,8 @@
 //!
 //! Each connection has one [`Watch`]. Streams and bodies note in it what they wait for, which costs a store; one
 //! lazily armed timer of the connection asks now and then what is overdue. Every limit is at least
-//! [`Limits::tick`], and the timer is never armed further away than that, so no limit is ever noticed late.
+//! [`Limits::tick`], and the timer is never armed further away than that, so no limit is ever noticed late. Only the
+//! end of a token may come sooner than a tick, and is then noticed within one.
 //!
 //! Knows nothing of HTTP messages; whoever waits decides what an expiry means.
 
@@ -47,6 +48,9 @@ pub enum Expired {
     /// The upstream stopped in the middle of its answer.
     #[error("the upstream stopped sending")]
     Download,
+    /// The answer goes on for longer than the caller's token is good.
+    #[error("the access token has expired")]
+    Token,
 }
 
 /// What the connection's timer found.
@@ -95,6 +99,8 @@ pub struct Watch {
     upload_rate: Cell<Rate>,
     first_byte: Cell<Option<Instant>>,
     download: Cell<Option<Instant>>,
+    token_end: Cell<Option<Instant>>,
+    streaming: Cell<bool>,
     write: Cell<Option<Instant>>,
     expired: Cell<Option<Expired>>,
     exchange: Cell<u64>,
@@ -112,6 +118,8 @@ impl Watch {
             upload_rate: Cell::default(),
             first_byte: Cell::new(None),
             download: Cell::new(None),
+            token_end: Cell::new(None),
+            streaming: Cell::new(false),
             write: Cell::new(None),
             expired: Cell::new(None),
             exchange: Cell::new(0),
@@ -161,6 +169,8 @@ impl Watch {
         self.upload.set(Upload::Done);
         self.first_byte.set(None);
         self.download.set(None);
+        self.token_end.set(None);
+        self.streaming.set(false);
         self.expired.set(None);
         self.exchange.set(self.exchange.get() + 1);
         (arrival, self.exchange.get())
@@ -169,6 +179,7 @@ impl Watch {
     /// The answer is complete; the connection waits for its next request, once the body has come in.
     pub fn request_finished(&self, now: Instant) {
         self.answered.set(true);
+        self.streaming.set(false);
         self.download.set(None);
         self.first_byte.set(None);
         if let Upload::Done = self.upload.get() {
@@ -222,9 +233,15 @@ impl Watch {
         self.first_byte.set(Some(now));
     }
 
-    /// The answer's head is here.
+    /// The answer's head is here, and its body may take its time.
     pub fn answer_started(&self) {
         self.first_byte.set(None);
+        self.streaming.set(true);
+    }
+
+    /// Until when the caller's token is good: no answer goes on for longer.
+    pub fn token_ends(&self, end: Instant) {
+        self.token_end.set(Some(end));
     }
 
     /// The next part of the answer is awaited from the upstream.
@@ -281,7 +298,7 @@ impl Watch {
         }
     }
 
-    fn exchange_deadlines(&self) -> [Option<(Instant, Expired)>; 3] {
+    fn exchange_deadlines(&self) -> [Option<(Instant, Expired)>; 4] {
         let (upload, uploading) = match self.upload.get() {
             Upload::Done => (None, false),
             Upload::Sending(since) => (Some((since + self.limits.idle, Expired::UploadStalled)), true),
@@ -292,6 +309,7 @@ impl Watch {
             upload,
             first_byte.map(|since| (since + self.limits.first_byte, Expired::FirstByte)),
             self.download.get().map(|since| (since + self.limits.idle, Expired::Download)),
+            self.token_end.get().filter(|_| self.streaming.get()).map(|end| (end, Expired::Token)),
         ]
     }
 
@@ -396,6 +414,19 @@ mod tests {
         assert!(matches!(watch.check(after(start, 5)), Verdict::Fine(_)));
         assert_eq!(watch.upload_rate.get().bytes, 0, "a new window began");
         assert_eq!(watch.expired(), None);
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_token_and_a_question_does_not() {
+        let start = Instant::now();
+        let watch = Watch::new(LIMITS, start);
+        watch.request_started();
+        watch.token_ends(after(start, 5));
+        watch.answer_awaited(start);
+        assert!(matches!(watch.check(after(start, 6)), Verdict::Fine(_)));
+        watch.answer_started();
+        assert!(matches!(watch.check(after(start, 6)), Verdict::Expired(_)));
+        assert_eq!(watch.expired(), Some(Expired::Token));
     }
 
     #[test]

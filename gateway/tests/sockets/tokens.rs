@@ -1,7 +1,10 @@
 //! Access tokens at the door: who gets in, and what happens while keys come, go and fail.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 use test_support::eventually;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Issuer, Setup, Upstream};
 
@@ -61,7 +64,7 @@ async fn each_access_lets_in_whom_it_says() {
 async fn a_cached_token_expires_all_the_same() {
     let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
     let gateway = Setup::with(&orders, &issuer).start().await;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let token = issuer.token_with("k1", json!({"exp": now + 2}));
     assert_eq!(gateway.get_with("/private", &token).await.status, 200);
     eventually("the token has expired", async || {
@@ -151,4 +154,31 @@ async fn without_any_keys_nobody_is_judged() {
     let ready = gateway.ready().await;
     assert_eq!(ready.status, 503);
     assert!(String::from_utf8(ready.body).unwrap().contains("keys"));
+}
+
+#[tokio::test]
+async fn an_endless_answer_ends_with_its_token() {
+    let issuer = Issuer::new().await;
+    let orders = Upstream::raw(|mut stream| async move {
+        let mut asked = [0; 4096];
+        let _ = stream.read(&mut asked).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        while stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let gateway = Setup { timeouts: "head = \"500ms\"", ..Setup::with(&orders, &issuer) }.start().await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = issuer.token_with("k1", json!({"exp": now + 2}));
+    let mut client = gateway.client().await;
+    client
+        .send(format!("GET /private HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"))
+        .await;
+    assert_eq!(client.head().await.unwrap().0, 200);
+    let mut lines = 0;
+    while client.line().await.is_some() {
+        lines += 1;
+    }
+    assert!(lines > 2, "it flowed before");
 }
