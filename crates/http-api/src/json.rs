@@ -86,7 +86,7 @@ fn refused(body: &[u8], path: &str, error: &serde_json::Error) -> Problem {
 
 /// serde_json calls some values of the wrong type, such as `null` for an enum, a syntax error.
 fn is_well_formed(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 /// serde names a missing field in its message only, and its path is that of the parent.
@@ -127,8 +127,9 @@ mod tests {
         quantity: u8,
     }
 
-    fn check(body: &str, status: u16, field: &str, code: &str) {
-        let problem = parse::<Order>(body.as_bytes()).unwrap_err();
+    fn check(body: impl AsRef<[u8]>, status: u16, field: &str, code: &str) {
+        let problem = parse::<Order>(body.as_ref()).unwrap_err();
+        let body = String::from_utf8_lossy(body.as_ref());
         assert_eq!(problem.status.as_u16(), status, "{body}");
         let found =
             problem.errors.first().map_or(("", problem.code), |error| (error.field.as_str(), error.code));
@@ -141,8 +142,9 @@ mod tests {
         check("{", 400, "", "malformed_json");
         check("{\"items\":[]} x", 400, "", "malformed_json");
         check("\u{0}", 400, "", "malformed_json");
+        check(b"{\"items\":[\"\xff\"]}", 400, "", "malformed_json");
         check("{\"items\":[\"\\ud800\"]}", 422, "items[0]", "invalid");
-        check(&format!("{{\"deep\":{}", "[".repeat(10_000)), 400, "", "malformed_json");
+        check(format!("{{\"deep\":{}", "[".repeat(10_000)), 400, "", "malformed_json");
         check("{}", 422, "items", "required");
         check("[]", 422, "", "invalid");
         check("{\"items\":[],\"status\":1}", 422, "status", "invalid");
