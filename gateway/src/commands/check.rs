@@ -6,13 +6,27 @@ use std::path::Path;
 use process::Settings;
 
 use crate::config::{Access, Config, ConfigError, Route};
+use crate::runtime::{TlsError, certificates_are_usable};
 
-/// Reads and checks the file; answers its route table.
+/// Why a gateway would not start with this file.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The file itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A certificate that it names.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Reads and checks the file and the certificates that it names; answers its route table.
 ///
 /// # Errors
 /// All that is wrong with it.
-pub fn check(path: &Path, settings: Settings) -> Result<String, ConfigError> {
-    Config::load(path, settings).map(|config| report(path, &config))
+pub fn check(path: &Path, settings: Settings) -> Result<String, CheckError> {
+    let config = Config::load(path, settings)?;
+    config.tls.as_ref().map_or(Ok(()), certificates_are_usable)?;
+    Ok(report(path, &config))
 }
 
 fn report(path: &Path, config: &Config) -> String {
@@ -58,7 +72,21 @@ pub(super) fn access(access: &Access) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{parsed, sample};
+    use crate::config::tests::{KEY, parsed, sample};
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let check = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            check(file.path(), Settings::from_pairs([("APP_ENV", "development"), KEY]))
+                .map_err(|error| error.to_string())
+        };
+        assert!(check(&sample()).is_ok());
+        let tls = "[tls]\ncertificates = [{ cert = \"/nowhere/tls.crt\", key = \"/nowhere/tls.key\" }]\n";
+        assert_eq!(check(&format!("{}{tls}", sample())), Err("cannot read /nowhere/tls.crt".to_owned()));
+        assert!(check("nonsense").is_err_and(|error| error.contains("line 1: ")));
+    }
 
     #[test]
     fn the_report_shows_who_may_go_where() {

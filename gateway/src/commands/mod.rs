@@ -4,6 +4,6 @@ mod check;
 mod explain;
 mod identity_key;
 
-pub use check::check;
+pub use check::{CheckError, check};
 pub use explain::{ExplainError, Question, explain};
 pub use identity_key::identity_key;

@@ -1,6 +1,7 @@
 use super::*;
 
-const KEY: (&str, &str) =
+/// A root key.
+pub(crate) const KEY: (&str, &str) =
     ("IDENTITY_KEY", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
 const DEVELOPMENT: [(&str, &str); 2] = [("APP_ENV", "development"), KEY];
 
