@@ -1,14 +1,17 @@
-//! What each core counts, and all of it as Prometheus text.
+//! What each core counts; [`render`] makes a page of it.
 //!
 //! Every counter has one writer, its core, so counting is a plain store; only a scrape reads across cores.
 
-use std::fmt::Write as _;
+mod page;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::config::UpstreamId;
+
+pub use page::{Gauges, render};
 
 /// The upper bounds of the duration buckets, in microseconds.
 const BOUNDS: [u64; 12] =
@@ -113,197 +116,5 @@ impl CoreMetrics {
     fn upstream(&self, upstream: Option<UpstreamId>) -> &PerUpstream {
         let none = self.upstreams.len() - 1;
         &self.upstreams[upstream.map_or(none, |UpstreamId(index)| index.min(none))]
-    }
-}
-
-/// Gauges that belong to the process and not to a core.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Gauges {
-    /// Open client connections.
-    pub connections: usize,
-    /// Tokens in the cache.
-    pub known_tokens: usize,
-    /// Whether a key set is loaded.
-    pub has_keys: bool,
-    /// Fetches of the key set that succeeded and failed.
-    pub fetches: (u64, u64),
-    /// Whether the process is on its way out.
-    pub draining: bool,
-}
-
-/// All metrics in the Prometheus text format; `names` are the upstreams' in the order of their ids.
-pub fn render(cores: &[std::sync::Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> String {
-    let mut page = Page { text: String::with_capacity(8192), cores };
-    page.requests(names);
-    page.durations(names);
-    page.upstreams(names);
-    page.tokens();
-    page.process(gauges);
-    page.text
-}
-
-struct Page<'c> {
-    text: String,
-    cores: &'c [std::sync::Arc<CoreMetrics>],
-}
-
-impl Page<'_> {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing into a String cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        let _ = match labels {
-            "" => writeln!(self.text, "{name} {value}"),
-            _ => writeln!(self.text, "{name}{{{labels}}} {value}"),
-        };
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.head(name, kind, help);
-        self.line(name, "", value);
-    }
-
-    fn sum(&self, counter: impl Fn(&CoreMetrics) -> &Counter) -> u64 {
-        self.cores.iter().map(|core| counter(core).get()).sum()
-    }
-
-    fn requests(&mut self, names: &[String]) {
-        let name = "gateway_requests_total";
-        self.head(name, "counter", "Answered requests; those that reached no upstream have upstream=\"\".");
-        for (index, upstream) in with_none(names).enumerate() {
-            for class in 0..5 {
-                let count = self.sum(|core| &core.upstreams[index].statuses[class]);
-                self.line(name, &format!("upstream=\"{upstream}\",status=\"{}xx\"", class + 1), count);
-            }
-        }
-        let name = "gateway_response_bytes_total";
-        self.head(name, "counter", "Bytes of answers' bodies.");
-        for (index, upstream) in with_none(names).enumerate() {
-            let count = self.sum(|core| &core.upstreams[index].bytes);
-            self.line(name, &format!("upstream=\"{upstream}\""), count);
-        }
-    }
-
-    fn durations(&mut self, names: &[String]) {
-        self.head(
-            "gateway_request_seconds",
-            "histogram",
-            "From a request's arrival to its answer's last byte.",
-        );
-        for (index, upstream) in with_none(names).enumerate() {
-            let mut count = 0;
-            for (bucket, &bound) in BOUNDS.iter().enumerate() {
-                count += self.sum(|core| &core.upstreams[index].durations[bucket]);
-                let bound = Duration::from_micros(bound).as_secs_f64();
-                self.line(
-                    "gateway_request_seconds_bucket",
-                    &format!("upstream=\"{upstream}\",le=\"{bound}\""),
-                    count,
-                );
-            }
-            count += self.sum(|core| &core.upstreams[index].durations[BOUNDS.len()]);
-            self.line(
-                "gateway_request_seconds_bucket",
-                &format!("upstream=\"{upstream}\",le=\"+Inf\""),
-                count,
-            );
-            let total = Duration::from_micros(self.sum(|core| &core.upstreams[index].micros)).as_secs_f64();
-            self.line("gateway_request_seconds_sum", &format!("upstream=\"{upstream}\""), total);
-            self.line("gateway_request_seconds_count", &format!("upstream=\"{upstream}\""), count);
-        }
-    }
-
-    fn upstreams(&mut self, names: &[String]) {
-        let name = "gateway_upstream_failures_total";
-        self.head(name, "counter", "Requests that an upstream did not answer.");
-        for (index, upstream) in names.iter().enumerate() {
-            for (how, reason) in ["unreachable", "broken", "timeout"].iter().enumerate() {
-                let count = self.sum(|core| &core.upstreams[index].failures[how]);
-                self.line(name, &format!("upstream=\"{upstream}\",reason=\"{reason}\""), count);
-            }
-        }
-        let name = "gateway_upstream_idle_connections";
-        self.head(name, "gauge", "Open connections to an upstream that wait for a request.");
-        for (index, upstream) in names.iter().enumerate() {
-            let count = self.sum(|core| &core.upstreams[index].idle);
-            self.line(name, &format!("upstream=\"{upstream}\""), count);
-        }
-    }
-
-    fn tokens(&mut self) {
-        let name = "gateway_tokens_total";
-        self.head(name, "counter", "Access tokens that requests presented.");
-        for (index, result) in ["known", "checked", "refused"].iter().enumerate() {
-            let count = self.sum(|core| &core.tokens[index]);
-            self.line(name, &format!("result=\"{result}\""), count);
-        }
-    }
-
-    fn process(&mut self, gauges: Gauges) {
-        self.single("gateway_connections", "gauge", "Open client connections.", gauges.connections);
-        self.single("gateway_known_tokens", "gauge", "Verified tokens in the cache.", gauges.known_tokens);
-        self.single(
-            "gateway_key_set_loaded",
-            "gauge",
-            "Whether a key set is loaded.",
-            u8::from(gauges.has_keys),
-        );
-        let name = "gateway_key_set_fetches_total";
-        self.head(name, "counter", "Attempts to fetch the key set.");
-        self.line(name, "result=\"success\"", gauges.fetches.0);
-        self.line(name, "result=\"failure\"", gauges.fetches.1);
-        self.single(
-            "gateway_draining",
-            "gauge",
-            "Whether the process is stopping.",
-            u8::from(gauges.draining),
-        );
-        let dropped = self.sum(|core| &core.lines_dropped);
-        let help = "Access log lines lost because standard output was not read.";
-        self.single("gateway_access_log_lines_dropped_total", "counter", help, dropped);
-    }
-}
-
-fn with_none(names: &[String]) -> impl Iterator<Item = &str> {
-    names.iter().map(String::as_str).chain([""])
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn cores_are_summed() {
-        let cores: Vec<_> = (0..2).map(|_| Arc::new(CoreMetrics::new(1))).collect();
-        let orders = UpstreamId(0);
-        cores[0].answered(Some(orders), StatusCode::OK, Duration::from_micros(600), 10);
-        cores[1].answered(Some(orders), StatusCode::CREATED, Duration::from_secs(60), 5);
-        cores[1].answered(None, StatusCode::NOT_FOUND, Duration::ZERO, 1);
-        cores[0].failed(orders, Failed::Broken);
-        cores[0].token(TokenResult::Checked);
-        let text = render(
-            &cores,
-            &["orders".to_owned()],
-            Gauges { connections: 3, has_keys: true, ..Gauges::default() },
-        );
-        for line in [
-            "gateway_requests_total{upstream=\"orders\",status=\"2xx\"} 2",
-            "gateway_requests_total{upstream=\"\",status=\"4xx\"} 1",
-            "gateway_response_bytes_total{upstream=\"orders\"} 15",
-            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"0.0005\"} 0",
-            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"0.001\"} 1",
-            "gateway_request_seconds_bucket{upstream=\"orders\",le=\"+Inf\"} 2",
-            "gateway_request_seconds_count{upstream=\"orders\"} 2",
-            "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1",
-            "gateway_tokens_total{result=\"checked\"} 1",
-            "gateway_connections 3",
-            "gateway_key_set_loaded 1",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
-        }
     }
 }

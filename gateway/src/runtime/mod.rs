@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod connection;
 pub mod connections;
 pub mod core;
+mod cores;
 pub mod metrics;
 mod probe;
 pub mod request_ids;
@@ -18,7 +19,6 @@ pub mod watch;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
@@ -26,12 +26,12 @@ use http::HeaderValue;
 use rustls::ClientConfig;
 use rustls::pki_types::InvalidDnsNameError;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch as signal};
+use tokio::sync::watch as signal;
 use tokio_rustls::TlsAcceptor;
 
-use self::accept::{CoreDoor, accept, listen};
-use self::core::{CoreError, Plan};
-use self::metrics::CoreMetrics;
+use self::accept::{accept, listen};
+use self::core::CoreError;
+use self::cores::{Cores, Shared};
 use self::probe::GatewayProbe;
 pub use self::tls::TlsError;
 use crate::config::{Config, Server, Tls};
@@ -182,70 +182,6 @@ impl Listening {
 /// See [`TlsError`].
 pub fn certificates_are_usable(tls: &Tls) -> Result<(), TlsError> {
     tls::acceptor(tls).map(drop)
-}
-
-/// What every core gets a copy of.
-struct Shared {
-    gateway: Arc<Gateway>,
-    targets: Vec<Vec<(Target, HeaderValue)>>,
-    tls: Option<TlsAcceptor>,
-    log: Option<SyncSender<Vec<u8>>>,
-    draining: signal::Receiver<bool>,
-}
-
-struct Cores {
-    doors: Vec<CoreDoor>,
-    metrics: Vec<Arc<CoreMetrics>>,
-    ended: mpsc::UnboundedReceiver<Result<(), CoreError>>,
-}
-
-impl Cores {
-    /// One thread for each core that this process may use.
-    fn start(shared: Shared) -> io::Result<Self> {
-        let count = std::thread::available_parallelism()?.get();
-        let (tell, ended) = mpsc::unbounded_channel();
-        let mut cores = Self { doors: Vec::new(), metrics: Vec::new(), ended };
-        for number in 0..count {
-            let (sockets, inbox) = mpsc::unbounded_channel();
-            let load = Arc::new(AtomicUsize::new(0));
-            let metrics = Arc::new(CoreMetrics::new(shared.targets.len()));
-            let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox);
-            let tell = tell.clone();
-            let core = std::thread::Builder::new().name(format!("core-{number}"));
-            core.spawn(move || {
-                // Nobody listens once the process is on its way out.
-                let _ = tell.send(self::core::run(plan));
-            })?;
-            cores.doors.push(CoreDoor { sockets, load });
-            cores.metrics.push(metrics);
-        }
-        Ok(cores)
-    }
-
-    async fn join(&mut self) {
-        while self.ended.recv().await.is_some() {}
-    }
-}
-
-impl Shared {
-    fn plan(
-        &self,
-        load: Arc<AtomicUsize>,
-        metrics: Arc<CoreMetrics>,
-        sockets: mpsc::UnboundedReceiver<self::core::Accepted>,
-    ) -> Plan {
-        Plan {
-            gateway: Arc::clone(&self.gateway),
-            targets: self.targets.clone(),
-            tls: self.tls.clone(),
-            load,
-            metrics,
-            log: self.log.clone(),
-            log_format: self.gateway.config.logs.format(),
-            sockets,
-            drain: self.draining.clone(),
-        }
-    }
 }
 
 type LogWriter = (Option<SyncSender<Vec<u8>>>, Option<JoinHandle<()>>);

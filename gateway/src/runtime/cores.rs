@@ -1,0 +1,81 @@
+//! Starting one thread per core, and waiting for all of them to end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::SyncSender;
+
+use http::HeaderValue;
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::accept::CoreDoor;
+use super::core::{self, Accepted, CoreError, Plan};
+use super::metrics::CoreMetrics;
+use crate::gateway::Gateway;
+use crate::upstream::Target;
+
+/// What every core gets a copy of.
+pub(super) struct Shared {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) targets: Vec<Vec<(Target, HeaderValue)>>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) log: Option<SyncSender<Vec<u8>>>,
+    pub(super) draining: watch::Receiver<bool>,
+}
+
+/// The threads that serve, as the main thread sees them.
+pub(super) struct Cores {
+    pub(super) doors: Vec<CoreDoor>,
+    pub(super) metrics: Vec<Arc<CoreMetrics>>,
+    pub(super) ended: mpsc::UnboundedReceiver<Result<(), CoreError>>,
+}
+
+impl Cores {
+    /// One thread for each core that this process may use.
+    pub(super) fn start(shared: Shared) -> io::Result<Self> {
+        let count = std::thread::available_parallelism()?.get();
+        let (tell, ended) = mpsc::unbounded_channel();
+        let mut cores = Self { doors: Vec::new(), metrics: Vec::new(), ended };
+        for number in 0..count {
+            let (sockets, inbox) = mpsc::unbounded_channel();
+            let load = Arc::new(AtomicUsize::new(0));
+            let metrics = Arc::new(CoreMetrics::new(shared.targets.len()));
+            let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox);
+            let tell = tell.clone();
+            let core = std::thread::Builder::new().name(format!("core-{number}"));
+            core.spawn(move || {
+                // Nobody listens once the process is on its way out.
+                let _ = tell.send(core::run(plan));
+            })?;
+            cores.doors.push(CoreDoor { sockets, load });
+            cores.metrics.push(metrics);
+        }
+        Ok(cores)
+    }
+
+    pub(super) async fn join(&mut self) {
+        while self.ended.recv().await.is_some() {}
+    }
+}
+
+impl Shared {
+    fn plan(
+        &self,
+        load: Arc<AtomicUsize>,
+        metrics: Arc<CoreMetrics>,
+        sockets: mpsc::UnboundedReceiver<Accepted>,
+    ) -> Plan {
+        Plan {
+            gateway: Arc::clone(&self.gateway),
+            targets: self.targets.clone(),
+            tls: self.tls.clone(),
+            load,
+            metrics,
+            log: self.log.clone(),
+            log_format: self.gateway.config.logs.format(),
+            sockets,
+            drain: self.draining.clone(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use super::*;
+
+const LIMITS: Limits = Limits {
+    head: Duration::from_secs(10),
+    first_byte: Duration::from_secs(30),
+    idle: Duration::from_secs(60),
+    min_rate: 240,
+};
+
+fn after(start: Instant, seconds: u64) -> Instant {
+    start + Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_head_that_does_not_come_closes_the_connection() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    assert_eq!(watch.check(after(start, 9)), Verdict::Fine(after(start, 10)));
+    assert_eq!(watch.check(after(start, 10)), Verdict::Close);
+}
+
+#[test]
+fn between_requests_the_idle_limit_holds() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.request_finished(start);
+    assert_eq!(watch.check(after(start, 59)), Verdict::Fine(after(start, 60)));
+    assert_eq!(watch.check(after(start, 60)), Verdict::Close);
+}
+
+#[test]
+fn a_request_waits_as_long_as_its_upstream_may() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.answer_awaited(start);
+    assert_eq!(watch.check(after(start, 25)), Verdict::Fine(after(start, 30)));
+    assert!(matches!(watch.check(after(start, 30)), Verdict::Expired(_)));
+    assert_eq!(watch.expired(), Some(Expired::FirstByte));
+    assert!(matches!(watch.check(after(start, 31)), Verdict::Fine(_)), "an expiry is told once");
+}
+
+#[test]
+fn the_answer_is_due_only_after_the_body() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.answer_awaited(start);
+    watch.upload_started(after(start, 40));
+    assert!(matches!(watch.check(after(start, 45)), Verdict::Fine(_)));
+    watch.upload_finished();
+    assert!(watch.exchange_deadlines()[1].is_some());
+}
+
+#[test]
+fn a_body_below_the_rate_expires_after_its_window() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.upload_started(start);
+    watch.upload.set(Upload::Receiving(start));
+    assert_eq!(watch.check(after(start, 9)), Verdict::Fine(after(start, 10)));
+    watch.check(after(start, 10));
+    assert_eq!(watch.expired(), Some(Expired::Upload));
+}
+
+#[test]
+fn a_body_above_the_rate_lives_on_and_is_judged_again() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.upload_started(start);
+    watch.upload_rate.set(Rate { waited: Duration::from_secs(9), bytes: 2400 });
+    watch.upload.set(Upload::Receiving(start));
+    assert!(matches!(watch.check(after(start, 5)), Verdict::Fine(_)));
+    assert_eq!(watch.upload_rate.get().bytes, 0, "a new window began");
+    assert_eq!(watch.expired(), None);
+}
+
+#[test]
+fn an_answer_ends_with_its_token_and_a_question_does_not() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.token_ends(after(start, 5));
+    watch.answer_awaited(start);
+    assert!(matches!(watch.check(after(start, 6)), Verdict::Fine(_)));
+    watch.answer_started();
+    assert!(matches!(watch.check(after(start, 6)), Verdict::Expired(_)));
+    assert_eq!(watch.expired(), Some(Expired::Token));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_closed() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.write.set(Some(start));
+    assert_eq!(watch.check(after(start, 60)), Verdict::Close);
+}
