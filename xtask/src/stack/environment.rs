@@ -1,21 +1,16 @@
 //! What each process is told. Nobody gets more than it needs: the gateway alone holds `IDENTITY_KEY`, a
 //! service only the key derived for it, and only the auth service ever sees `JWT_SECRET`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Setting;
 use super::database::{AUTH, ORDERS, Server};
 use super::ports::Ports;
 use super::processes::Process;
 use super::secrets::Settings;
-use crate::workspace;
-
-/// The frontend of the sample settings.
-pub(crate) const SAMPLE_FRONTEND: &str = "http://localhost:3000";
+use super::{Setting, gateway_file};
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
@@ -75,7 +70,7 @@ impl Environment {
         Ok(Self {
             ports,
             folder: surroundings.folder.to_owned(),
-            gateway_file: write_gateway_file(ports, surroundings)?,
+            gateway_file: gateway_file::write(ports, surroundings.frontend, surroundings.folder)?,
             auth,
             orders: service(
                 settings,
@@ -164,64 +159,4 @@ fn derived_key(surroundings: &Surroundings<'_>, root_key: &str, upstream: &str) 
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "gateway identity-key {upstream} failed: {complaint}");
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// The sample settings, on this machine's ports and reachable from this machine only.
-fn write_gateway_file(ports: Ports, surroundings: &Surroundings<'_>) -> Result<PathBuf> {
-    let sample = workspace::root().join("deploy/gateway.toml");
-    let text = fs::read_to_string(&sample).with_context(|| format!("reading {}", sample.display()))?;
-    let path = surroundings.folder.join("gateway.toml");
-    let heading = "# Made by `cargo xtask` from deploy/gateway.toml; changes here are lost.\n";
-    let text = adapt(&text, ports, surroundings.frontend);
-    fs::write(&path, format!("{heading}{text}")).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
-}
-
-/// One pass, so that a new port that equals another's old one is not moved again.
-fn adapt(sample: &str, ports: Ports, frontend: &str) -> String {
-    let moved = [
-        (SAMPLE_FRONTEND, frontend.to_owned()),
-        ("0.0.0.0:", "127.0.0.1:".to_owned()),
-        (":8080", format!(":{}", ports.gateway)),
-        (":8081", format!(":{}", ports.auth())),
-        (":8082", format!(":{}", ports.orders())),
-        (":9080", format!(":{}", Ports::admin(ports.gateway))),
-    ];
-    let mut adapted = String::new();
-    let mut rest = sample;
-    while let Some(next) = rest.chars().next() {
-        let found = moved.iter().find(|(old, _)| rest.starts_with(old));
-        let length = match found {
-            // The address's own port is adapted on the next round.
-            Some((old, new)) if old.ends_with(':') => {
-                adapted.push_str(&new[..new.len() - 1]);
-                old.len() - 1
-            }
-            Some((old, new)) => {
-                adapted.push_str(new);
-                old.len()
-            }
-            None => {
-                adapted.push(next);
-                next.len_utf8()
-            }
-        };
-        rest = &rest[length..];
-    }
-    adapted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_moved_once() {
-        let sample =
-            "listen = \"0.0.0.0:8080\"\norigins = [\"http://localhost:3000\"]\na = \":8081 :8082 :9080\"";
-        assert_eq!(
-            adapt(sample, Ports { gateway: 8081 }, "http://localhost:5000"),
-            "listen = \"127.0.0.1:8081\"\norigins = [\"http://localhost:5000\"]\na = \":8082 :8083 :9081\""
-        );
-    }
 }

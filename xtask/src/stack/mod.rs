@@ -5,6 +5,7 @@
 pub(crate) mod accounts;
 pub(crate) mod database;
 pub(crate) mod environment;
+pub(crate) mod gateway_file;
 pub(crate) mod ports;
 mod proc_net;
 pub(crate) mod processes;

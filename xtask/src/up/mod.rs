@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::stack::environment::{Environment, SAMPLE_FRONTEND, Surroundings};
+use crate::stack::environment::{Environment, Surroundings};
+use crate::stack::gateway_file::SAMPLE_FRONTEND;
 use crate::stack::ports::{self, Ports};
 use crate::stack::processes::Processes;
 use crate::stack::secrets::Settings;
@@ -70,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     outcome
 }
 
-/// 130 is what a program says that Ctrl-C has ended; here it is the ordinary end.
+/// Waits for Ctrl-C, which is the ordinary end here and counts as success.
 fn wait(processes: &mut Processes, database: &mut Postgres) -> Result<ExitCode> {
     while !interrupt::requested() {
         processes.check()?;
