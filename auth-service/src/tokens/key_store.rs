@@ -5,10 +5,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use serde::Serialize;
+use jsonwebtoken::jwk::JwkSet;
 use time::OffsetDateTime;
 
-use super::signing_key::{Jwk, SigningKey};
+use super::signing_key::SigningKey;
 
 /// The keys that this process can open; empty until they have been loaded.
 #[derive(Debug, Default)]
@@ -21,11 +21,6 @@ struct Keys {
     /// The one that signs from the latest time first.
     newest_first: Vec<Arc<SigningKey>>,
     jwks: Bytes,
-}
-
-#[derive(Serialize)]
-struct Jwks<'a> {
-    keys: Vec<&'a Jwk>,
 }
 
 impl KeyStore {
@@ -64,6 +59,6 @@ impl KeyStore {
 
 /// A key set of texts cannot fail to be JSON.
 fn document(keys: &[SigningKey]) -> Bytes {
-    let keys = keys.iter().map(SigningKey::jwk).collect();
-    serde_json::to_vec(&Jwks { keys }).unwrap_or_default().into()
+    let keys = keys.iter().map(|key| key.jwk().clone()).collect();
+    serde_json::to_vec(&JwkSet { keys }).unwrap_or_default().into()
 }

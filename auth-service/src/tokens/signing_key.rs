@@ -1,17 +1,19 @@
 //! One signing key: a prepared key pair, its public half as a JWK, and its name.
 //!
-//! The key is parsed once. (jsonwebtoken's `encode` parses it again on every call, which costs twice as much as the signature.)
+//! Header and JWK are jsonwebtoken's, made once. Signatures are not: its `encode` parses the key again on every call, which
+//! costs twice as much as the signature.
 
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
-use aws_lc_rs::{digest, error::Unspecified};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{EncodingKey, Header};
 use secret::Secret;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 /// The algorithms that we sign with.
@@ -30,6 +32,13 @@ impl Algorithm {
         match self {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+        }
+    }
+
+    const fn jose(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
         }
     }
 }
@@ -56,20 +65,6 @@ impl FromStr for Algorithm {
 #[error("not a usable private key")]
 pub struct UnusableKey;
 
-/// A public key as it is published (RFC 7517).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jwk {
-    kty: &'static str,
-    crv: &'static str,
-    x: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
-    #[serde(rename = "use")]
-    usage: &'static str,
-    alg: &'static str,
-    kid: String,
-}
-
 enum Pair {
     Es256(EcdsaKeyPair),
     EdDsa(Ed25519KeyPair),
@@ -78,6 +73,7 @@ enum Pair {
 /// A key that signs.
 pub struct SigningKey {
     pair: Pair,
+    kid: String,
     jwk: Jwk,
     /// The first part of every token, dot included: it never changes for a key.
     header: String,
@@ -109,15 +105,18 @@ impl SigningKey {
         signs_from: OffsetDateTime,
     ) -> Result<Self, UnusableKey> {
         let pair = Pair::parse(algorithm, pkcs8.expose())?;
-        let jwk = pair.jwk();
-        let header = header(algorithm, &jwk.kid);
-        Ok(Self { pair, jwk, header, signs_from })
+        let mut jwk = public_half(algorithm, pkcs8.expose())?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| UnusableKey)?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        let header = header(algorithm, &kid)?;
+        Ok(Self { pair, kid, jwk, header, signs_from })
     }
 
     /// The key's name: the RFC 7638 thumbprint of its public half.
     #[must_use]
     pub fn kid(&self) -> &str {
-        &self.jwk.kid
+        &self.kid
     }
 
     /// What it signs with.
@@ -129,7 +128,7 @@ impl SigningKey {
         }
     }
 
-    /// Its public half.
+    /// Its public half, as it is published (RFC 7517).
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
@@ -179,35 +178,24 @@ impl Pair {
             Self::EdDsa(pair) => pair.try_sign(message),
         }
     }
-
-    fn jwk(&self) -> Jwk {
-        let (kty, crv, alg, x, y) = match self {
-            Self::Es256(pair) => {
-                // An uncompressed point (SEC 1, 2.3.3): 0x04, then x and y, 32 bytes each.
-                let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-                ("EC", "P-256", "ES256", encode(x), Some(encode(y)))
-            }
-            Self::EdDsa(pair) => ("OKP", "Ed25519", "EdDSA", encode(pair.public_key().as_ref()), None),
-        };
-        let kid = thumbprint(kty, crv, &x, y.as_deref());
-        Jwk { kty, crv, x, y, usage: "sig", alg, kid }
-    }
 }
 
-/// RFC 7638: SHA-256 over the required members in alphabetical order, without white space.
-fn thumbprint(kty: &str, crv: &str, x: &str, y: Option<&str>) -> String {
-    let y = y.map(|y| format!(r#","y":"{y}""#)).unwrap_or_default();
-    let members = format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#);
-    encode(digest::digest(&digest::SHA256, members.as_bytes()).as_ref())
+/// The public half is computed from the private one, never stored beside it.
+fn public_half(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Jwk, UnusableKey> {
+    let key = match algorithm {
+        Algorithm::Es256 => EncodingKey::from_ec_der(pkcs8),
+        Algorithm::EdDsa => EncodingKey::from_ed_der(pkcs8),
+    };
+    Jwk::from_encoding_key(&key, algorithm.jose()).map_err(|_| UnusableKey)
 }
 
-fn header(algorithm: Algorithm, kid: &str) -> String {
-    let json = format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{kid}"}}"#, algorithm.as_str());
-    encode(json.as_bytes()) + "."
-}
-
-fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+/// The JOSE header of an access token (RFC 9068 section 2.1), encoded, with the dot after it.
+fn header(algorithm: Algorithm, kid: &str) -> Result<String, UnusableKey> {
+    let mut header = Header::new(algorithm.jose());
+    header.typ = Some(access_token::TYPE.to_owned());
+    header.kid = Some(kid.to_owned());
+    let json = serde_json::to_vec(&header).map_err(|_| UnusableKey)?;
+    Ok(URL_SAFE_NO_PAD.encode(json) + ".")
 }
 
 #[cfg(test)]
@@ -216,9 +204,12 @@ mod tests {
 
     #[test]
     fn the_name_of_a_key_is_its_thumbprint() {
-        // RFC 8037, appendix A.3.
-        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        assert_eq!(thumbprint("OKP", "Ed25519", x, None), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        // The private key of RFC 8037, appendix A.1, in PKCS #8 (RFC 8410), and its thumbprint in A.3.
+        let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+        let pkcs8 = Secret::new([head.as_slice(), &seed].concat());
+        let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8, OffsetDateTime::UNIX_EPOCH).unwrap();
+        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
