@@ -99,7 +99,10 @@ impl Tokens {
                     Err(refusal.into())
                 }
             },
-            None => self.check(token, fingerprint, now).await.map(|verified| (verified, Found::Checked)),
+            // Boxed: rare, and else part of the future that every request is.
+            None => {
+                Box::pin(self.check(token, fingerprint, now)).await.map(|verified| (verified, Found::Checked))
+            }
         }
     }
 

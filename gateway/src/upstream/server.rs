@@ -116,7 +116,8 @@ impl<B: Sendable> Server<B> {
                 },
             }
         }
-        self.send_fresh(request, limit, at).await
+        // Rare, and large for the handshake in it: kept out of the future that every request is.
+        Box::pin(self.send_fresh(request, limit, at)).await
     }
 
     async fn send_fresh(
