@@ -10,7 +10,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::query_dsl::methods::FilterDsl as _;
-use diesel::sql_types::{Bytea, Interval, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use super::schema::bootstrap;
 use super::statement::{interval, prepared, push_given};
 use super::users::{NewUser, UNIQUE_EMAIL};
 use crate::accounts::bootstrap::BootstrapTokenHash;
+use crate::sessions::Device;
 
 /// How a presented token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,10 @@ const CLAIM: &str = include_str!("bootstrap_claim.sql");
 
 struct Claim<'a> {
     token_hash: [u8; 32],
-    audit_id: Uuid,
     new: &'a NewUser,
+    address: Option<String>,
+    user_agent: Option<&'a str>,
+    audit_id: Uuid,
 }
 
 prepared!(Claim selects SqlUuid);
@@ -104,6 +107,8 @@ impl QueryFragment<Pg> for Claim<'_> {
             "email": Text = self.new.email.as_str(),
             "password_hash": Text = self.new.password_hash.expose(),
             "role": Text = self.new.role.as_str(),
+            "address": Nullable<Text> = &self.address,
+            "user_agent": Nullable<Text> = &self.user_agent,
             "audit_id": SqlUuid = &self.audit_id,
         );
         out.push_sql(CLAIM);
@@ -115,13 +120,29 @@ impl QueryFragment<Pg> for Claim<'_> {
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
-pub async fn claim(db: &Database, token: BootstrapTokenHash, new: &NewUser) -> Result<Bootstrapped, Error> {
-    let statement = Claim { token_hash: token.0, audit_id: Uuid::now_v7(), new };
+pub async fn claim(
+    db: &Database,
+    token: BootstrapTokenHash,
+    new: &NewUser,
+    device: &Device,
+) -> Result<Bootstrapped, Error> {
+    let statement = Claim {
+        token_hash: token.0,
+        new,
+        address: device.address_text(),
+        user_agent: device.user_agent.as_deref(),
+        audit_id: Uuid::now_v7(),
+    };
     let made: Result<Option<Uuid>, Error> =
         db.run(async |connection| statement.get_result(connection).await.optional()).await;
     match made {
         Ok(Some(_)) => Ok(Bootstrapped::Done),
-        Ok(None) => standing(db, token).await.map(Bootstrapped::Refused),
+        Ok(None) => standing(db, token).await.map(|standing| match standing {
+            // The token was not what stood in the way.
+            Standing::Good => Bootstrapped::EmailTaken,
+            refused => Bootstrapped::Refused(refused),
+        }),
+        // Somebody registered the address while the statement ran.
         Err(error) if error.violates_unique(UNIQUE_EMAIL) => Ok(Bootstrapped::EmailTaken),
         Err(error) => Err(error),
     }

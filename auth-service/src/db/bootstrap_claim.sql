@@ -1,4 +1,4 @@
--- Follows `WITH given (token_hash, user_id, email, password_hash, role, audit_id) AS (…)`.
+-- Follows `WITH given (token_hash, user_id, email, password_hash, role, address, user_agent, audit_id) AS (…)`.
 
 , claimed AS (
     UPDATE bootstrap
@@ -7,6 +7,8 @@
     WHERE bootstrap.token_hash = given.token_hash
       AND bootstrap.expires_at > now()
       AND bootstrap.closed_at IS NULL
+      -- The token stays good, and PostgreSQL does not write the address into its log as it does for a violated constraint.
+      AND NOT EXISTS (SELECT FROM users WHERE users.email = given.email)
     RETURNING bootstrap.singleton
 
 ), made AS (
@@ -16,8 +18,8 @@
     RETURNING id
 
 ), audited AS (
-    INSERT INTO audit_events (id, kind, user_id)
-    SELECT given.audit_id, 'account_created', made.id
+    INSERT INTO audit_events (id, kind, user_id, address, user_agent)
+    SELECT given.audit_id, 'account_created', made.id, given.address, given.user_agent
     FROM given, made
 )
 

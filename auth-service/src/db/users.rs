@@ -87,6 +87,8 @@ pub async fn find_for_login(db: &Database, email: &Email) -> Result<Option<Crede
 
 /// Makes an account. An account with the role ADMIN ends bootstrap for good.
 ///
+/// An address that is taken is no error to PostgreSQL: it would write the address into its own log.
+///
 /// # Errors
 /// [`InsertError::EmailTaken`] when the address has an account already.
 pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
@@ -96,17 +98,19 @@ pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
         users::password_hash.eq(new.password_hash.expose()),
         users::role.eq(new.role.as_str()),
     );
-    db.run(async |connection| {
-        diesel::insert_into(users::table).values(values).returning(USER).get_result(connection).await
-    })
-    .await
-    .map_err(|error| {
-        if error.violates_unique(UNIQUE_EMAIL) {
-            InsertError::EmailTaken
-        } else {
-            InsertError::Database(error)
-        }
-    })
+    let made: Option<User> = db
+        .run(async |connection| {
+            diesel::insert_into(users::table)
+                .values(values)
+                .on_conflict(users::email)
+                .do_nothing()
+                .returning(USER)
+                .get_result(connection)
+                .await
+                .optional()
+        })
+        .await?;
+    made.ok_or(InsertError::EmailTaken)
 }
 
 /// Replaces the hash of an account by a costlier one of the same password, if it is still the one that was verified.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use http_api::Json;
 use identity_axum::Caller;
 use serde::Deserialize;
 
+use super::device::device;
 use super::register::hash;
 use super::user_answer::{CreatedAnswer, UserAnswer};
 use crate::accounts::bootstrap::{BootstrapRefusal, BootstrapTokenHash};
@@ -30,7 +31,8 @@ pub struct BootstrapBody {
 /// Makes the first administrator.
 pub async fn bootstrap_admin(
     State(app): State<Arc<App>>,
-    _caller: Caller,
+    caller: Caller,
+    headers: HeaderMap,
     Json(body): Json<BootstrapBody>,
 ) -> Result<impl IntoResponse, Error> {
     if !app.allow_bootstrap {
@@ -42,7 +44,7 @@ pub async fn bootstrap_admin(
     let email = registration::check(&body.email, &body.password)?;
     let password_hash = hash(&app, body.password).await?.secret().clone();
     let new = NewUser { id: UserId::generate(), email, password_hash, role: Role::Admin };
-    match db::claim(&app.database, token, &new).await? {
+    match db::claim(&app.database, token, &new, &device(&caller, &headers)).await? {
         Bootstrapped::Done => {}
         Bootstrapped::Refused(standing) => {
             return Err(admit(standing).err().unwrap_or(BootstrapRefusal::WrongToken).into());

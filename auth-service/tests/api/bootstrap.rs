@@ -30,6 +30,9 @@ async fn the_operator_becomes_the_first_administrator() {
     assert_eq!(reply.json()["user"]["role"], "ADMIN");
     assert_eq!(reply.json()["user"]["email"], "root@example.com");
     assert_eq!(app.visitor().log_in("root").await.expect(200).json()["user"]["role"], "ADMIN");
+    let event = "SELECT address, user_agent FROM audit_events WHERE kind = 'account_created'";
+    let row = app.sql().await.query_one(event, &[]).await.unwrap();
+    assert_eq!((row.get(0), row.get(1)), ("203.0.113.7", "story/1.0"), "it is on record from where");
 }
 
 #[tokio::test]

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::actors::{World, new_user};
+use database::Database;
+use diesel_async::RunQueryDsl as _;
+use postgres_cluster::TemporaryCluster;
+use test_support::eventually;
+
+use super::actors::{World, device, migrate, new_user};
 use crate::accounts::Role;
 use crate::accounts::bootstrap::{BootstrapToken, BootstrapTokenHash, LIFETIME};
 use crate::db::bootstrap::{self, Bootstrapped, Standing};
@@ -30,6 +35,33 @@ async fn of_parallel_registrations_of_one_address_one_succeeds() {
     assert_ne!(first.is_ok(), second.is_ok());
 }
 
+/// PostgreSQL writes a violated constraint into its log, with the values that violated it.
+#[tokio::test]
+async fn an_address_that_is_taken_is_not_told_to_the_servers_log() {
+    let cluster = TemporaryCluster::start(&postgres_cluster::find(), &[]).unwrap();
+    let running = cluster.running().unwrap();
+    let url = running.superuser_url("postgres");
+    migrate(&url).await.unwrap();
+    let db = Database::new(&url.parse().unwrap(), 1).unwrap().with_deadline(Duration::from_secs(60));
+    users::insert(&db, &new_user("ann", Role::User)).await.unwrap();
+    let again = users::insert(&db, &new_user("ann", Role::User)).await;
+    assert!(matches!(again, Err(InsertError::EmailTaken)), "{again:?}");
+    let good = token();
+    bootstrap::offer(&db, good, LIFETIME).await.unwrap();
+    let claimed = bootstrap::claim(&db, good, &new_user("ann", Role::Admin), &device("192.0.2.1")).await;
+    assert_eq!(claimed.unwrap(), Bootstrapped::EmailTaken);
+
+    // What is wrong on purpose marks the end of what there is to read.
+    let mark = "SELECT nothing FROM nowhere";
+    db.run(async |connection| diesel::sql_query(mark).execute(connection).await).await.unwrap_err();
+    let log = eventually("the log is written", async || {
+        let log = std::fs::read_to_string(running.log()).unwrap();
+        log.contains("nowhere").then_some(log)
+    })
+    .await;
+    assert!(!log.contains("ann@example.com"), "{log}");
+}
+
 fn token() -> BootstrapTokenHash {
     BootstrapToken::generate().unwrap().hash()
 }
@@ -43,11 +75,17 @@ async fn the_bootstrap_token_makes_the_first_admin_and_then_there_is_none_for_go
     assert_eq!(bootstrap::standing(db, good).await.unwrap(), Standing::Good);
     assert_eq!(bootstrap::standing(db, token()).await.unwrap(), Standing::Wrong);
     let root = new_user("root", Role::Admin);
-    assert_eq!(bootstrap::claim(db, token(), &root).await.unwrap(), Bootstrapped::Refused(Standing::Wrong));
-    assert_eq!(bootstrap::claim(db, good, &root).await.unwrap(), Bootstrapped::Done);
+    assert_eq!(
+        bootstrap::claim(db, token(), &root, &device("192.0.2.1")).await.unwrap(),
+        Bootstrapped::Refused(Standing::Wrong)
+    );
+    assert_eq!(bootstrap::claim(db, good, &root, &device("192.0.2.1")).await.unwrap(), Bootstrapped::Done);
     assert_eq!(find(&world, "root").await.unwrap().role, Role::Admin);
     let other = new_user("other", Role::Admin);
-    assert_eq!(bootstrap::claim(db, good, &other).await.unwrap(), Bootstrapped::Refused(Standing::Closed));
+    assert_eq!(
+        bootstrap::claim(db, good, &other, &device("192.0.2.1")).await.unwrap(),
+        Bootstrapped::Refused(Standing::Closed)
+    );
     // Not even after a restart, nor when that ADMIN is gone.
     world.sql.batch_execute("DELETE FROM users").await.unwrap();
     assert!(!bootstrap::offer(db, token(), LIFETIME).await.unwrap());
@@ -64,7 +102,9 @@ async fn a_restart_replaces_the_token_and_an_hour_ends_it() {
     assert_eq!(bootstrap::standing(&world.db, second).await.unwrap(), Standing::Good);
     bootstrap::offer(&world.db, second, Duration::ZERO).await.unwrap();
     assert_eq!(bootstrap::standing(&world.db, second).await.unwrap(), Standing::Wrong);
-    let late = bootstrap::claim(&world.db, second, &new_user("root", Role::Admin)).await.unwrap();
+    let late = bootstrap::claim(&world.db, second, &new_user("root", Role::Admin), &device("192.0.2.1"))
+        .await
+        .unwrap();
     assert_eq!(late, Bootstrapped::Refused(Standing::Wrong));
 }
 
@@ -89,7 +129,8 @@ async fn a_taken_address_leaves_the_token_good() {
     world.user("ann").await;
     let good = token();
     bootstrap::offer(&world.db, good, LIFETIME).await.unwrap();
-    let taken = bootstrap::claim(&world.db, good, &new_user("ann", Role::Admin)).await.unwrap();
+    let taken =
+        bootstrap::claim(&world.db, good, &new_user("ann", Role::Admin), &device("192.0.2.1")).await.unwrap();
     assert_eq!(taken, Bootstrapped::EmailTaken);
     assert_eq!(bootstrap::standing(&world.db, good).await.unwrap(), Standing::Good);
 }
@@ -102,7 +143,14 @@ async fn of_parallel_attempts_to_bootstrap_one_wins() {
     let attempts = (0..20).map(|number| {
         let db = world.db.clone();
         tokio::spawn(async move {
-            bootstrap::claim(&db, good, &new_user(&format!("root{number}"), Role::Admin)).await.unwrap()
+            bootstrap::claim(
+                &db,
+                good,
+                &new_user(&format!("root{number}"), Role::Admin),
+                &device("192.0.2.1"),
+            )
+            .await
+            .unwrap()
         })
     });
     let attempts: Vec<_> = attempts.collect();
