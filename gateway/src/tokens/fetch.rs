@@ -25,6 +25,8 @@ const MOST_BYTES: usize = 1 << 20;
 /// After a failure: soon again, then less soon.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
+/// As long as there is no key at all, everybody waits for the first: the issuer may only just be starting.
+const LAST_FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// Why a fetch brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,8 @@ pub async fn keep_fresh(tokens: Arc<Tokens>, sources: Vec<Source>, every: Durati
         let succeeded = refresh(&tokens, &sources).await;
         tokens.keys().round_ends(succeeded);
         let pause = if succeeded { every } else { retry.min(every) };
-        retry = if succeeded { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
+        let longest = if tokens.has_keys() { LAST_RETRY } else { LAST_FIRST_RETRY };
+        retry = if succeeded { FIRST_RETRY } else { (retry * 2).min(longest) };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = tokens.keys().wanted() => {}
