@@ -12,7 +12,7 @@ use identity_axum::Caller;
 use super::device::device;
 use super::optional_json::OptionalJson;
 use super::presented_token::{NoToken, TokenBody};
-use super::refusal;
+use super::refusal::refuse;
 use crate::app::App;
 use crate::db::sessions;
 use crate::error::Error;
@@ -29,10 +29,9 @@ pub async fn log_out(
             sessions::end(&app.database, &token, &device(&caller, &headers)).await.map_err(Error::from)?;
         }
         Err(NoToken::Missing | NoToken::Invalid) => {}
-        Err(ambiguous @ NoToken::Ambiguous) => {
-            return Err(refusal::forgetting(&app.cookie, &ambiguous.into()));
+        Err(refused @ (NoToken::Ambiguous | NoToken::Origin(_))) => {
+            return Err(refuse(&app.cookie, refused.into()));
         }
-        Err(foreign @ NoToken::Origin(_)) => return Err(Error::from(foreign).into()),
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     if !app.cookie.values(&headers).is_empty() {

@@ -10,14 +10,14 @@ use identity_axum::Caller;
 
 use super::device::device;
 use super::optional_json::OptionalJson;
-use super::presented_token::{NoToken, TokenBody};
-use super::refusal;
+use super::presented_token::TokenBody;
+use super::refusal::refuse;
 use super::token_answer;
 use super::user_answer::UserAnswer;
 use crate::app::App;
 use crate::db::sessions::{self, Refreshed};
 use crate::error::Error;
-use crate::sessions::{Continued, Refusal, Step};
+use crate::sessions::{Continued, Step};
 
 /// Answers a token with its successor, or with the current one when the session rotated a moment ago.
 pub async fn refresh_session(
@@ -28,7 +28,7 @@ pub async fn refresh_session(
 ) -> Result<Response, Failure> {
     let refreshed = refresh(&app, &caller, &headers, &body).await;
     app.metrics.count_refresh(&refreshed);
-    refreshed.map(|(response, _step)| response).map_err(|error| refuse(&app, &headers, error))
+    refreshed.map(|(response, _step)| response).map_err(|error| refuse(&app.cookie, error))
 }
 
 async fn refresh(
@@ -47,23 +47,4 @@ async fn refresh(
     let user = UserAnswer { id: user, email, role };
     let response = token_answer::answer(app, &user, &session, &token.at_generation(session.generation))?;
     Ok((response, step))
-}
-
-/// The answer to a refusal. The cookie goes only where it can never work again: deleting it because one of several
-/// requests lost a race would take the winner's away.
-fn refuse(app: &App, headers: &HeaderMap, error: Error) -> Failure {
-    if !app.cookie.values(headers).is_empty() && is_over(&error) {
-        refusal::forgetting(&app.cookie, &error)
-    } else {
-        error.into()
-    }
-}
-
-fn is_over(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NoToken(NoToken::Ambiguous)
-            | Error::Theft(_)
-            | Error::Refresh(Refusal::SessionEnded | Refusal::SessionExpired)
-    )
 }
