@@ -11,6 +11,8 @@
     WHERE users.password_hash = given.password_hash
       AND users.epoch = given.epoch
       AND users.status = 'active'
+    -- An account that is being deleted is waited for, and then not there; the foreign key would fail the statement.
+    FOR KEY SHARE OF users
     RETURNING id, user_id, created_at, expires_at
 
 ), audited AS (

@@ -1,6 +1,7 @@
 //! The second statement of a login, and what `/me` reads.
 
 use secret::Secret;
+use test_support::eventually;
 
 use super::actors::{POLICY, World, device, new_session};
 use crate::db::{sessions, users};
@@ -30,6 +31,25 @@ async fn a_login_that_overlaps_a_change_of_the_account_opens_nothing() {
         assert_eq!(world.count("SELECT count(*) FROM sessions").await, 0);
         assert_eq!(world.count("SELECT count(*) FROM audit_events").await, 0);
     }
+}
+
+#[tokio::test]
+async fn a_login_that_overlaps_the_accounts_deletion_opens_nothing() {
+    let world = World::new().await;
+    let ann = world.user("ann").await;
+    world.sql.batch_execute("BEGIN; DELETE FROM users").await.unwrap();
+    let observer = world.database.client().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deleted = async {
+        eventually("the login waits for the row", async || {
+            let waiting: i64 = observer.query_one(waiting, &[]).await.unwrap().get(0);
+            (waiting == 1).then_some(())
+        })
+        .await;
+        world.sql.batch_execute("COMMIT").await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(world.login(&ann), deleted);
+    assert!(opened.is_none());
 }
 
 #[tokio::test]
