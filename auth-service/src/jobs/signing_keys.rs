@@ -39,9 +39,10 @@ pub async fn load(
 ) -> Result<(), LoadError> {
     let mut sealed = db::signing_keys::load(db).await?;
     if sealed.is_empty() {
-        let now = OffsetDateTime::now_utc();
+        // It signs whatever the time is: another replica's clock may be behind, and this one's may yet be set back.
+        let (now, always) = (OffsetDateTime::now_utc(), OffsetDateTime::UNIX_EPOCH);
         // Whether it was this replica's key or another's that got there first, both read the same one.
-        db::signing_keys::insert_first(db, &boxes.make(algorithm, now, now)?).await?;
+        db::signing_keys::insert_first(db, &boxes.make(algorithm, now, always)?).await?;
         sealed = db::signing_keys::load(db).await?;
     }
     let keys: Vec<_> = sealed.iter().filter_map(|key| open(boxes, key)).collect();

@@ -55,6 +55,15 @@ async fn the_algorithm_of_the_first_key_is_the_setting() {
 }
 
 #[tokio::test]
+async fn the_first_key_signs_on_a_replica_whose_clock_is_behind() {
+    let world = World::new().await;
+    let store = KeyStore::empty();
+    load(&world.db, &boxes(1, &[]), Algorithm::Es256, &store).await.unwrap();
+    let yesterday = OffsetDateTime::now_utc() - time::Duration::DAY;
+    assert_eq!(store.signer(yesterday).map(|key| key.kid().to_owned()), kid(&store));
+}
+
+#[tokio::test]
 async fn a_replica_whose_secret_opens_no_key_makes_none_and_has_none() {
     let world = World::new().await;
     let store = KeyStore::empty();
