@@ -8,12 +8,17 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 
 use crate::app::App;
+use crate::error::Error;
+use crate::tokens::access_token::NotIssued;
 
 /// Verifiers may keep the answer this long; a key is published for longer before it signs.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The key set (RFC 7517).
-pub async fn list_keys(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, JSON), (CACHE_CONTROL, CACHE)], app.signing_keys.jwks())
+/// The key set (RFC 7517). An empty one is no answer: whoever kept it would refuse every token for as long.
+pub async fn list_keys(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    if app.signing_keys.is_empty() {
+        return Err(NotIssued::NoKey.into());
+    }
+    Ok(([(CONTENT_TYPE, JSON), (CACHE_CONTROL, CACHE)], app.signing_keys.jwks()))
 }

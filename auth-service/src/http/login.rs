@@ -61,6 +61,7 @@ async fn open_session(
     app.origins.check_if_present(headers)?;
     let delivery = delivery(body.token_delivery, headers)?;
     let email = Email::parse(&body.email)?;
+    token_answer::require_signer(app)?;
     let credentials = users::find_for_login(&app.database, &email).await?;
     let rehashed = match verify(app, credentials.as_ref(), body.password).await? {
         Ok(rehashed) => rehashed,

@@ -10,6 +10,7 @@ use super::user_answer::UserAnswer;
 use crate::app::App;
 use crate::error::Error;
 use crate::sessions::{Delivery, Session};
+use crate::tokens::access_token::NotIssued;
 use crate::tokens::{Grant, RefreshToken};
 
 #[derive(Serialize)]
@@ -21,6 +22,12 @@ struct TokenAnswer<'a> {
     user: &'a UserAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+}
+
+/// Asked before anything is written: a session that rotates for an answer that cannot be signed takes its client's retry,
+/// once the grace is over, for theft.
+pub fn require_signer(app: &App) -> Result<(), NotIssued> {
+    app.signing_keys.signer(OffsetDateTime::now_utc()).map(|_key| ()).ok_or(NotIssued::NoKey)
 }
 
 /// Signs an access token and answers it with the refresh token `refresh`.

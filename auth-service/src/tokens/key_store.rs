@@ -46,6 +46,12 @@ impl KeyStore {
         self.load().newest_first.iter().find(|key| key.signs_from() <= now).cloned()
     }
 
+    /// Whether there is no key at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.load().newest_first.is_empty()
+    }
+
     /// The key set as it is published, ready to send (RFC 7517, section 5).
     #[must_use]
     pub fn jwks(&self) -> Bytes {

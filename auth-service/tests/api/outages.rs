@@ -86,6 +86,8 @@ async fn a_service_that_starts_without_its_database_waits_for_it() {
     app.visitor().log_in("ann").await.refused(503, "unavailable");
     let readiness = Readiness::new(std::sync::Arc::clone(&app.app));
     assert_eq!(readiness.ready().await.unwrap_err().0.len(), 2, "no database and no key");
+    let no_keys = jwks(&app).await.refused(503, "unavailable");
+    assert_eq!(no_keys.header("cache-control"), Some("no-store"), "an empty set would be kept for minutes");
 
     let (service, config) = (std::sync::Arc::clone(&app.app), app.config.clone());
     tokio::spawn(async move { auth_service::preparation::prepare(&service, &config).await });
@@ -93,4 +95,18 @@ async fn a_service_that_starts_without_its_database_waits_for_it() {
     eventually("the service is prepared", async || app.app.prepared.is_set().then_some(())).await;
     app.load_keys().await;
     app.customer("ann").await;
+}
+
+#[tokio::test]
+async fn without_a_signing_key_nothing_is_written_and_nobody_loses_a_session() {
+    let app = TestApp::start().await;
+    let mut ann = app.customer("ann").await;
+    app.app.signing_keys.replace(Vec::new());
+    ann.clone().refresh().await.refused(503, "unavailable");
+    ann.clone().log_in("ann").await.refused(503, "unavailable");
+    let sessions = app.sql().await.query("SELECT generation FROM sessions", &[]).await.unwrap();
+    assert_eq!(sessions.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), [0]);
+    app.load_keys().await;
+    app.let_pass("11 seconds").await;
+    ann.refresh().await.expect(200);
 }
