@@ -2,10 +2,10 @@
 //! serve in time.
 //!
 //! A hash takes a quarter of a second of a whole core. On the runtime, or on its blocking pool, a burst of logins would
-//! hold up every refresh; here it holds up only other logins.
+//! hold up every refresh; here it holds up only other passwords.
 
-use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
+use super::hash_shares::{Purpose, Shares};
 use super::password_hash::{Cost, PasswordHash};
 
 /// How the threads are set up.
@@ -63,7 +64,7 @@ struct Queue {
 }
 
 struct State {
-    jobs: VecDeque<Job>,
+    jobs: Shares<Job>,
     running: u32,
     /// How long one job takes, smoothed.
     estimate: Duration,
@@ -82,7 +83,7 @@ impl HashThreads {
         let threads = options.threads.max(1);
         let queue = Arc::new(Queue {
             state: Mutex::new(State {
-                jobs: VecDeque::new(),
+                jobs: Shares::new(),
                 running: 0,
                 estimate: first_estimate(options.cost),
                 closed: false,
@@ -105,9 +106,10 @@ impl HashThreads {
 
     /// Runs `work` on one of the threads, or refuses at once when its turn would come too late.
     ///
-    /// Dropping the future takes the job out of the queue.
+    /// Dropping the future takes the job out of the queue. A panic of `work` comes out here and costs no thread.
     pub async fn run<T: Send + 'static>(
         &self,
+        purpose: Purpose,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let (sender, receiver) = oneshot::channel();
@@ -115,7 +117,7 @@ impl HashThreads {
         let watched = Arc::clone(&sender);
         let job = Job {
             work: Box::new(move || {
-                let answer = work();
+                let answer = catch_unwind(AssertUnwindSafe(work));
                 if let Some(sender) = lock(&sender).take() {
                     // Nobody waits any more: the answer is of no use, and that is no error.
                     drop(sender.send(answer));
@@ -123,9 +125,10 @@ impl HashThreads {
             }),
             is_abandoned: Box::new(move || lock(&watched).as_ref().is_none_or(oneshot::Sender::is_closed)),
         };
-        self.queue.admit(job)?;
+        self.queue.admit(purpose, job)?;
         // The sender goes unanswered only when the threads end, which a request in flight outlives at shutdown alone.
-        receiver.await.map_err(|_ended| Overloaded { retry_after: self.queue.deadline })
+        let answer = receiver.await.map_err(|_ended| Overloaded { retry_after: self.queue.deadline })?;
+        Ok(answer.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// Makes the queue visible to `registry`.
@@ -148,15 +151,15 @@ impl HashThreads {
 }
 
 impl Queue {
-    fn admit(&self, job: Job) -> Result<(), Overloaded> {
+    fn admit(&self, purpose: Purpose, job: Job) -> Result<(), Overloaded> {
         let mut state = lock(&self.state);
         self.forget_abandoned(&mut state);
-        let wait = state.estimated_wait(self.threads);
+        let wait = state.estimated_wait(purpose, self.threads);
         if wait > self.deadline {
             self.metrics.refused.inc();
             return Err(Overloaded { retry_after: wait });
         }
-        state.jobs.push_back(job);
+        state.jobs.push(purpose, job);
         self.show_length(&state);
         self.arrived.notify_one();
         Ok(())
@@ -178,7 +181,7 @@ impl Queue {
                 return None;
             }
             self.forget_abandoned(&mut state);
-            if let Some(job) = state.jobs.pop_front() {
+            if let Some(job) = state.jobs.pop() {
                 state.running += 1;
                 self.metrics.running.inc();
                 self.show_length(&state);
@@ -210,9 +213,9 @@ impl Queue {
 
 impl State {
     /// How long a job that arrives now would wait for a thread.
-    fn estimated_wait(&self, threads: u32) -> Duration {
-        let ahead = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX).saturating_add(self.running);
-        let in_front = (ahead + 1).saturating_sub(threads);
+    fn estimated_wait(&self, purpose: Purpose, threads: u32) -> Duration {
+        let waiting = u32::try_from(self.jobs.ahead_of(purpose)).unwrap_or(u32::MAX);
+        let in_front = waiting.saturating_add(self.running).saturating_add(1).saturating_sub(threads);
         self.estimate.saturating_mul(in_front) / threads
     }
 }
@@ -266,7 +269,7 @@ mod tests {
         let threads = threads.clone();
         tokio::spawn(async move {
             threads
-                .run(move || {
+                .run(Purpose::Login, move || {
                     started.send(()).unwrap();
                     held.recv().unwrap_err();
                 })
@@ -279,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn work_runs_on_a_named_thread_and_its_answer_comes_back() {
         let threads = one_thread(Duration::from_secs(2));
-        let name = threads.run(|| thread::current().name().map(str::to_owned)).await.unwrap();
+        let name = threads.run(Purpose::Login, || thread::current().name().map(str::to_owned)).await.unwrap();
         assert_eq!(name.as_deref(), Some("hash-0"));
     }
 
@@ -288,7 +291,7 @@ mod tests {
     async fn hashing_gives_way_to_everything_else() {
         let threads = one_thread(Duration::from_secs(2));
         let nice = threads
-            .run(|| rustix::process::getpriority_process(Some(rustix::thread::gettid())))
+            .run(Purpose::Login, || rustix::process::getpriority_process(Some(rustix::thread::gettid())))
             .await
             .unwrap();
         assert_eq!(nice, Ok(10));
@@ -298,7 +301,7 @@ mod tests {
     async fn what_would_wait_too_long_is_refused_at_once() {
         let threads = one_thread(Duration::ZERO);
         let release = occupy(&threads).await;
-        let refused = threads.run(|| ()).await.unwrap_err();
+        let refused = threads.run(Purpose::Login, || ()).await.unwrap_err();
         assert!(refused.retry_after > Duration::ZERO);
         drop(release);
     }
@@ -309,7 +312,7 @@ mod tests {
         let release = occupy(&threads).await;
         let (touched, untouched) = mpsc::channel::<()>();
         {
-            let waiting = threads.run(move || touched.send(()));
+            let waiting = threads.run(Purpose::Login, move || touched.send(()));
             tokio::select! {
                 biased;
                 _ = waiting => panic!("the thread was occupied"),
@@ -317,21 +320,31 @@ mod tests {
             }
         }
         drop(release);
-        threads.run(|| ()).await.unwrap();
+        threads.run(Purpose::Login, || ()).await.unwrap();
         assert!(untouched.recv().is_err(), "the abandoned job ran");
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_no_thread() {
+        let threads = one_thread(Duration::from_secs(2));
+        let panicking = threads.clone();
+        let panicked =
+            tokio::spawn(async move { panicking.run(Purpose::Login, || panic!("on purpose")).await });
+        assert!(panicked.await.unwrap_err().is_panic());
+        threads.run(Purpose::Login, || ()).await.unwrap();
     }
 
     #[test]
     fn the_wait_grows_with_what_is_ahead() {
         let second = Duration::from_secs(1);
-        let mut state = State { jobs: VecDeque::new(), running: 0, estimate: second, closed: false };
-        let wait = |state: &State| state.estimated_wait(2);
+        let mut state = State { jobs: Shares::new(), running: 0, estimate: second, closed: false };
+        let wait = |state: &State| state.estimated_wait(Purpose::Login, 2);
         assert_eq!(wait(&state), Duration::ZERO);
         state.running = 1;
         assert_eq!(wait(&state), Duration::ZERO);
         state.running = 2;
         assert_eq!(wait(&state), second / 2);
-        state.jobs.push_back(Job { work: Box::new(|| ()), is_abandoned: Box::new(|| false) });
+        state.jobs.push(Purpose::Login, Job { work: Box::new(|| ()), is_abandoned: Box::new(|| false) });
         assert_eq!(wait(&state), second);
     }
 }

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod bootstrap;
 pub mod email;
+pub mod hash_shares;
 pub mod hash_threads;
 pub mod login;
 pub mod password;

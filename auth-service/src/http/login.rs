@@ -16,6 +16,7 @@ use super::origin::comes_from_a_browser;
 use super::token_answer;
 use super::user_answer::UserAnswer;
 use crate::accounts::Email;
+use crate::accounts::hash_shares::Purpose;
 use crate::accounts::login::{self, LoginRefusal};
 use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
@@ -96,7 +97,10 @@ async fn verify(
 ) -> Result<Result<Option<PasswordHash>, LoginRefusal>, Error> {
     let stored = credentials.map(|credentials| PasswordHash::stored(credentials.password_hash.clone()));
     let cost = app.cost;
-    let verdict = app.hashing.run(move || password_hash::compare(&password, stored.as_ref(), cost)).await??;
+    let verdict = app
+        .hashing
+        .run(Purpose::Login, move || password_hash::compare(&password, stored.as_ref(), cost))
+        .await??;
     Ok(login::decide(credentials.map(|credentials| credentials.user.status), verdict))
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::device::device;
 use super::user_answer::CreatedAnswer;
+use crate::accounts::hash_shares::Purpose;
 use crate::accounts::password_hash::PasswordHash;
 use crate::accounts::{Role, UserId, registration};
 use crate::app::App;
@@ -48,5 +49,5 @@ pub async fn register_user(
 /// Hashes an acceptable password on the hash threads.
 pub(super) async fn hash(app: &App, password: String) -> Result<PasswordHash, Error> {
     let cost = app.cost;
-    Ok(app.hashing.run(move || PasswordHash::of(&password, cost)).await??)
+    Ok(app.hashing.run(Purpose::NewPassword, move || PasswordHash::of(&password, cost)).await??)
 }

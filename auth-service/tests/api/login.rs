@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use futures_util::future::join_all;
 use serde_json::json;
+use test_support::eventually;
 
 use crate::support::{PASSWORD, TestApp};
 
@@ -187,6 +189,28 @@ async fn a_queue_that_is_too_long_is_said_at_once() {
         let reply = reply.clone().refused(503, "unavailable");
         assert!(reply.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_registrations_keeps_nobody_out() {
+    let slow = [("HASH_THREADS", "1"), ("HASH_QUEUE_DEADLINE", "2s"), ("BCRYPT_COST", "11")];
+    let app = TestApp::start_with(&slow).await;
+    let ann = app.registered("ann").await;
+    let register = |number: usize| {
+        let body = json!({"email": format!("bot{number}@example.com"), "password": PASSWORD});
+        let bot = app.visitor();
+        async move { bot.post("/api/auth/register", &body).await.status.as_u16() }
+    };
+    let flood = join_all((0..60).map(register));
+    let login = async {
+        eventually("the queue is full", async || {
+            (!app.app.metrics.encode().contains("auth_hashes_refused_total 0")).then_some(())
+        })
+        .await;
+        ann.clone().log_in("ann").await.expect(200);
+    };
+    let (statuses, ()) = tokio::join!(flood, login);
+    assert!(statuses.contains(&201) && statuses.contains(&503), "{statuses:?}");
 }
 
 #[tokio::test]
