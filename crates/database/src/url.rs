@@ -99,13 +99,16 @@ impl Url {
     }
 }
 
+/// A `hostaddr` is where the connection goes, whatever the host is called.
 fn is_local(config: &Config) -> bool {
-    config.get_hosts().iter().all(|host| match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-    })
+    config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+        && config.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => {
+                name == "localhost"
+                    || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        })
 }
 
 fn error_text(error: &tokio_postgres::Error) -> String {
@@ -128,6 +131,8 @@ mod tests {
         assert_eq!(roots("postgres://a@db.internal/auth"), Ok(Roots::System));
         assert_eq!(roots("postgres://a@db.internal/auth?sslmode=disable"), Ok(Roots::None));
         assert_eq!(roots("postgresql://a@db.internal/auth?sslmode=require"), Ok(Roots::System));
+        assert_eq!(roots("postgres://a@localhost/auth?hostaddr=192.0.2.1"), Ok(Roots::System));
+        assert_eq!(roots("postgres://a@localhost/auth?hostaddr=127.0.0.1"), Ok(Roots::None));
         let file = Roots::File("/etc/ca.pem".into());
         assert_eq!(roots("postgres://a@db/auth?sslmode=verify-full&sslrootcert=/etc/ca.pem"), Ok(file));
         assert_eq!(roots("postgres://a@db/auth?sslmode=prefer"), Err(UrlError::WeakTls("prefer".into())));
