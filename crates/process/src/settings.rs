@@ -44,11 +44,18 @@ pub struct SettingsError(pub Vec<String>);
 
 /// The settings of one process. A getter answers the default for a bad value and keeps the complaint for
 /// [`Settings::finish`], so that one start shows everything that is wrong.
-#[derive(Debug)]
 pub struct Settings {
     values: HashMap<String, String>,
     mode: Mode,
     complaints: Vec<String>,
+}
+
+/// The values are the whole environment, secrets and all: none is shown.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.values.len();
+        f.debug_struct("Settings").field("mode", &self.mode).field("names", &names).finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -274,6 +281,12 @@ mod tests {
         let SettingsError(complaints) = settings.finish().unwrap_err();
         assert_eq!(complaints.len(), 5, "{complaints:?}");
         assert!(!complaints[3].contains("short\""), "a secret is never repeated: {complaints:?}");
+    }
+
+    #[test]
+    fn debug_output_hides_every_value() {
+        let shown = format!("{:?}", settings(&[("JWT_SECRET", "hunter2")]));
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
