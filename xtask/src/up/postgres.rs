@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use postgres_cluster::{Binaries, Cluster, Options, Running};
+use anyhow::{Context, Result, anyhow, bail};
+use postgres_cluster::{Binaries, Cluster, Error, Options, Running};
 
 use super::{readable, say};
 use crate::stack::database::Server;
@@ -110,7 +110,10 @@ fn given(url: String) -> Result<Server> {
 }
 
 fn cluster(installed: &[Binaries]) -> Result<Cluster> {
-    let cluster = Cluster::at(&folder(), installed).context("`cargo xtask up --reset` starts over")?;
+    let cluster = Cluster::at(&folder(), installed).map_err(|error| match error {
+        Error::OtherVersion { .. } => anyhow!("{error}, or start over with `cargo xtask up --reset`"),
+        other => other.into(),
+    })?;
     cluster.end_leftover()?;
     Ok(cluster)
 }
