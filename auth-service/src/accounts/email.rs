@@ -56,8 +56,8 @@ pub enum InvalidEmail {
     /// Longer than mail can carry.
     #[error("is longer than {MAX_BYTES} bytes")]
     TooLong,
-    /// It has a space or a control character in it.
-    #[error("may not contain spaces or control characters")]
+    /// It has a space, a control character or one that nobody sees in it.
+    #[error("may not contain spaces, control characters or invisible ones")]
     ForbiddenCharacter,
     /// It does not look like `name@domain`.
     #[error("must look like name@example.com")]
@@ -71,13 +71,27 @@ fn check(address: &str) -> Result<(), InvalidEmail> {
     if address.len() > MAX_BYTES {
         return Err(InvalidEmail::TooLong);
     }
-    if address.chars().any(|character| character.is_whitespace() || character.is_control()) {
+    if address.chars().any(is_forbidden) {
         return Err(InvalidEmail::ForbiddenCharacter);
     }
     match address.split_once('@') {
         Some((local, domain)) if !local.is_empty() && is_domain(domain) => Ok(()),
         Some(_) | None => Err(InvalidEmail::NotAnAddress),
     }
+}
+
+fn is_forbidden(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || is_invisible(character)
+}
+
+/// What shows nothing or turns round what stands beside it, so that an address looks like somebody else's: the default
+/// ignorable code points (Unicode 16, DerivedCoreProperties).
+const fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -124,6 +138,10 @@ mod tests {
         check_refused("ann smith@example.com", InvalidEmail::ForbiddenCharacter);
         check_refused("ann\0@example.com", InvalidEmail::ForbiddenCharacter);
         check_refused("ann@example.com\nbcc:x@example.com", InvalidEmail::ForbiddenCharacter);
+        check_refused("ann\u{200b}@example.com", InvalidEmail::ForbiddenCharacter);
+        check_refused("a\u{200d}nn@example.com", InvalidEmail::ForbiddenCharacter);
+        check_refused("\u{202e}nna@example.com", InvalidEmail::ForbiddenCharacter);
+        check_refused("ann@exam\u{ad}ple.com", InvalidEmail::ForbiddenCharacter);
         check_refused(&format!("{}@example.com", "a".repeat(250)), InvalidEmail::TooLong);
     }
 
