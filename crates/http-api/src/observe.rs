@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use identity_axum::Caller;
+use identity_axum::CallerSlot;
 use problem::{Problem, codes};
 use tracing::{debug, error};
 use uuid::Uuid;
@@ -30,13 +30,15 @@ pub fn finish(router: Router, metrics: HttpMetrics) -> Router {
     router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn_with_state(metrics, observe))
 }
 
-async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+async fn observe(State(metrics): State<HttpMetrics>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let caller = CallerSlot::default();
+    request.extensions_mut().insert(caller.clone());
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let response = run(request, next).await;
-    let request_id = request_id(&response);
+    let request_id = request_id(&caller);
     let response = render(response, &request_id, &method, route);
     let elapsed = started.elapsed();
     metrics.record(&method, route, response.status(), elapsed);
@@ -56,8 +58,8 @@ async fn run(request: Request, next: Next) -> Response {
 }
 
 /// The gateway's id when the call came through it; one of our own otherwise.
-fn request_id(response: &Response) -> String {
-    match response.extensions().get::<Caller>() {
+fn request_id(caller: &CallerSlot) -> String {
+    match caller.get() {
         Some(caller) => caller.request_id.clone(),
         None => Uuid::now_v7().to_string(),
     }

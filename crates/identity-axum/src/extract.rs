@@ -1,7 +1,7 @@
 //! Who is calling, as arguments of handlers.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
@@ -18,6 +18,24 @@ impl Deref for Caller {
 
     fn deref(&self) -> &Self::Target {
         &self.0
+    }
+}
+
+/// Tells a layer outside [`crate::verify`] who called, whether the handler answers or not: the layer puts a clone into the
+/// request's extensions and looks into its own when it logs.
+#[derive(Debug, Clone, Default)]
+pub struct CallerSlot(Arc<OnceLock<Caller>>);
+
+impl CallerSlot {
+    /// The verified caller, once there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<&Caller> {
+        self.0.get()
+    }
+
+    /// A slot that is full stays as it is: the outermost `verify` counts.
+    pub(crate) fn fill(&self, caller: &Caller) {
+        let _ = self.0.set(caller.clone());
     }
 }
 

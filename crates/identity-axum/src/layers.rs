@@ -9,7 +9,7 @@ use axum::middleware::{FromFnLayer, Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use identity::Verifier;
 
-use crate::extract::Caller;
+use crate::extract::{Caller, CallerSlot};
 use crate::rejection::Rejection;
 
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -36,11 +36,11 @@ async fn admit(verifier: Arc<Verifier>, mut request: Request, next: Next) -> Res
     match verifier.verify(request.method(), uri, request.headers(), now()) {
         Ok(caller) => {
             let caller = Caller(Arc::new(caller));
-            request.extensions_mut().insert(caller.clone());
-            let mut response = next.run(request).await;
-            // For the layers outside: whoever logs the request needs its id.
-            response.extensions_mut().insert(caller);
-            response
+            if let Some(slot) = request.extensions().get::<CallerSlot>() {
+                slot.fill(&caller);
+            }
+            request.extensions_mut().insert(caller);
+            next.run(request).await
         }
         Err(refusal) => {
             tracing::warn!(

@@ -20,6 +20,6 @@ mod extract;
 mod layers;
 mod rejection;
 
-pub use extract::{Caller, CurrentUser};
+pub use extract::{Caller, CallerSlot, CurrentUser};
 pub use layers::{IdentityLayer, require_role, verify};
 pub use rejection::Rejection;

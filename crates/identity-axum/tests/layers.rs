@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, Response, StatusCode, header::WWW_AUTHENTIC
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use identity::{Message, RootKey, Signer, UpstreamKey, Verifier, names};
-use identity_axum::{Caller, CurrentUser, require_role, verify};
+use identity_axum::{Caller, CallerSlot, CurrentUser, require_role, verify};
 use secret::Secret;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -149,4 +149,20 @@ async fn without_the_layer_nobody_is_believed() {
         let response = bare.clone().oneshot(signed(path, &ROOT, &key("reports"))).await.unwrap();
         assert_eq!(response.status(), 401, "{path}");
     }
+}
+
+/// Whoever logs the requests needs the id of those, too, that panic or run out of time.
+#[tokio::test]
+async fn a_layer_outside_learns_the_caller_of_a_request_that_is_never_answered() {
+    let verifier = Verifier::new("reports", vec![key("reports")]);
+    let service = Router::new().route("/hang", get(std::future::pending::<String>)).layer(verify(verifier));
+    let slot = CallerSlot::default();
+    let mut request = signed("/hang", &ANN, &key("reports"));
+    request.extensions_mut().insert(slot.clone());
+    tokio::select! {
+        biased;
+        _ = service.oneshot(request) => panic!("it never answers"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(slot.get().unwrap().request_id, "r-1");
 }
