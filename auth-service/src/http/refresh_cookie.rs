@@ -6,6 +6,10 @@ use axum::http::{HeaderMap, HeaderValue};
 /// Where the cookie goes when its name does not say `/` already.
 const PATH: &str = "/api/auth";
 
+/// Every `Path` with which a cookie reaches refresh or logout (RFC 6265, 5.1.4).
+const REACHING_PATHS: [&str; 7] =
+    [PATH, "/", "/api", "/api/", "/api/auth/", "/api/auth/refresh", "/api/auth/logout"];
+
 /// Which cross-site requests carry the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameSite {
@@ -44,9 +48,9 @@ impl RefreshCookie {
     }
 
     /// The `Set-Cookie` lines that make a browser forget every cookie of this name that reaches us, also those that
-    /// another path or domain was given to.
+    /// somebody gave another path.
     pub fn delete(&self) -> Vec<HeaderValue> {
-        let paths: &[&str] = if self.is_bound_to_host() { &["/"] } else { &[PATH, "/"] };
+        let paths: &[&str] = if self.is_bound_to_host() { &["/"] } else { &REACHING_PATHS };
         let domains = std::iter::once(None).chain(self.domain.as_deref().map(Some));
         // The settings let only host names in as a domain, so no line is lost.
         domains
@@ -144,8 +148,8 @@ mod tests {
             lines.len()
         };
         assert_eq!(paths(cookie(true, None)), 1);
-        assert_eq!(paths(cookie(false, None)), 2);
-        assert_eq!(paths(cookie(true, Some("shop.example"))), 4);
+        assert_eq!(paths(cookie(false, None)), 7);
+        assert_eq!(paths(cookie(true, Some("shop.example"))), 14);
     }
 
     #[test]
