@@ -1,5 +1,7 @@
 //! JSON bodies, in and out.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -9,12 +11,16 @@ use problem::{FieldError, Problem, codes};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tokio::time::timeout;
 
-use crate::{Failure, MAX_BODY_BYTES};
+use crate::{DEADLINE, Failure, MAX_BODY_BYTES};
+
+/// How long a body may take to arrive: half of what the whole request may.
+const BODY_DEADLINE: Duration = Duration::from_secs(DEADLINE.as_secs() / 2);
 
 /// A JSON body.
 ///
-/// As an extractor: 415 `unsupported_media_type` for anything but `application/json`, 413 `body_too_large`,
+/// As an extractor: 415 `unsupported_media_type` for anything but `application/json`, 413 `body_too_large`, 408 `request_timeout`,
 /// 400 `malformed_json`, and 422 `invalid_fields` naming the field when the JSON is well formed but not of the
 /// type `T`.
 #[derive(Debug, Clone)]
@@ -34,7 +40,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             .into());
         }
         let body =
-            Bytes::from_request(request, state).await.map_err(|rejection| unreadable(rejection.status()))?;
+            timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await.map_err(|_| too_slow())?;
+        let body = body.map_err(|rejection| unreadable(rejection.status()))?;
         parse(&body).map(Self).map_err(Failure::from)
     }
 }
@@ -55,6 +62,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// The client's fault and not ours: no 503, and no line in the log.
+fn too_slow() -> Failure {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, codes::REQUEST_TIMEOUT, "The body did not arrive in time.")
+        .into()
 }
 
 fn unreadable(status: StatusCode) -> Failure {

@@ -1,6 +1,7 @@
 //! What a client sees of a service whatever its routes are.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
@@ -69,6 +70,13 @@ async fn every_refusal_is_a_problem_with_the_request_id() {
 async fn a_request_that_hangs_is_answered_in_the_end() {
     let headers = check(Request::get("/hang"), "", 503, "unavailable").await;
     assert_eq!(headers["retry-after"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_the_clients_fault() {
+    let request = Request::post("/echo").header("content-type", "application/json");
+    let never = futures_util::stream::pending::<Result<Vec<u8>, Infallible>>();
+    check(request, Body::from_stream(never), 408, "request_timeout").await;
 }
 
 #[tokio::test]
