@@ -67,6 +67,23 @@ async fn jwt_secret_is_replaced_without_logging_anybody_out() {
     ann.refresh().await.expect(200);
 }
 
+/// The first of the three rounds of `docs/operations.md`.
+#[tokio::test]
+async fn a_secret_that_every_replica_knows_beforehand_is_a_401_nowhere() {
+    let app = TestApp::start_with(&[("JWT_SECRET_PREVIOUS", OTHER_SECRET)]).await;
+    let mut ann = app.customer("ann").await;
+    let next = app.replica(&[("JWT_SECRET", OTHER_SECRET), ("JWT_SECRET_PREVIOUS", JWT_SECRET)]).await;
+    next.load_keys().await.unwrap();
+    for _round in 0..2 {
+        for gateway in [&next.gateway, &app.gateway] {
+            ann = ann.at(gateway);
+            let reply = ann.refresh().await.expect(200);
+            app.verify(&reply.text("accessToken")).await;
+            app.let_pass("11 seconds").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_replica_with_a_foreign_secret_is_not_ready_and_makes_no_key() {
     let app = TestApp::start().await;
