@@ -62,9 +62,9 @@ impl Connector {
     pub(crate) fn new(url: &Url) -> Result<Self, ConnectError> {
         let mut config = url.config.expose().clone();
         config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE);
-        if config.get_options().is_none() {
-            config.options(STATEMENT_TIMEOUT);
-        }
+        // What the URL asks for comes last and wins.
+        let options = [STATEMENT_TIMEOUT, config.get_options().unwrap_or_default()].join(" ");
+        config.options(options.trim_end());
         let tls = match &url.roots {
             Roots::None => None,
             Roots::System => Some(tls(system_roots()?)?),

@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use database::{Database, Error, Url};
-use diesel::{QueryableByName, sql_types::Integer};
+use diesel::{
+    QueryableByName,
+    sql_types::{Integer, Text},
+};
 use diesel_async::RunQueryDsl as _;
 
 #[derive(QueryableByName)]
@@ -69,6 +72,29 @@ async fn work_that_hangs_is_cut_off_and_its_connection_is_not_reused() {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(1));
     assert_eq!(one(&database).await.unwrap(), 1);
+}
+
+#[derive(QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = Text)]
+    setting: String,
+}
+
+/// The server gives up what nobody waits for, also when the URL brings options of its own.
+#[tokio::test]
+async fn options_in_the_url_leave_the_statement_timeout() {
+    let check = async |options: &str, expected: &str| {
+        let server = std::env::var("TEST_DATABASE_URL").unwrap();
+        let url = format!("{server}?options={options}").parse().unwrap();
+        let query = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
+        let setting = Database::new(&url, 1)
+            .unwrap()
+            .run(async |connection| diesel::sql_query(query).get_result::<Setting>(connection).await)
+            .await;
+        assert_eq!(setting.unwrap().setting, expected, "{options}");
+    };
+    check("-c%20lock_timeout%3D700", "1500").await;
+    check("-c%20statement_timeout%3D700", "700").await;
 }
 
 #[tokio::test]
