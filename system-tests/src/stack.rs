@@ -1,6 +1,5 @@
-//! Two auth services, an orders API and a gateway, started as an operator would start them.
+//! Two of everything, started as an operator would start them: auth services, orders APIs, gateways.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
@@ -19,26 +18,27 @@ const IDENTITY_KEY: &str = "Zk9uN2pVbG1rQ3R4WjVqRHc4YVBzVnRoR2ZLckV5TXc=";
 /// Everything that runs, and where.
 #[derive(Debug)]
 pub struct Stack {
-    /// The database server. Declared after the processes would be wrong: they are stopped first.
-    pub gateway: TestProcess,
+    /// The two gateways.
+    pub gateways: Vec<TestProcess>,
     /// The two auth services.
     pub auth: Vec<TestProcess>,
-    /// The orders API.
-    pub orders: TestProcess,
-    /// The PostgreSQL behind them.
+    /// The two orders APIs.
+    pub orders: Vec<TestProcess>,
+    /// The PostgreSQL behind them, which outlives them.
     pub server: Server,
+    options: Options,
     ports: Ports,
     folder: TempDir,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Ports {
-    gateway: u16,
-    gateway_admin: u16,
+    gateway: [u16; 2],
+    gateway_admin: [u16; 2],
     auth: [u16; 2],
     auth_admin: [u16; 2],
-    orders: u16,
-    orders_admin: u16,
+    orders: [u16; 2],
+    orders_admin: [u16; 2],
 }
 
 impl Stack {
@@ -54,41 +54,78 @@ impl Stack {
 
     /// On a given server.
     pub async fn on(server: Server, options: Options) -> Self {
-        let ports = Ports::free();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = folder.path().join("gateway.toml");
-        std::fs::write(&config, gateway_toml(ports, &options)).expect("the gateway's file");
-        let auth = (0..2).map(|replica| start_auth(replica, &server, ports, &options)).collect();
-        let orders = start_orders(&server, ports, &options);
-        let gateway = start_gateway(&config);
-        let stack = Self { gateway, auth, orders, server, ports, folder };
+        let (ports, folder) = (Ports::free(), tempfile::tempdir().expect("a temporary folder"));
+        let (gateways, auth, orders) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stack = Self { gateways, auth, orders, server, options, ports, folder };
+        for replica in 0..2 {
+            stack.auth.push(stack.new_auth(replica));
+            stack.orders.push(stack.new_orders(replica));
+            stack.gateways.push(stack.new_gateway(replica));
+        }
         stack.ready().await;
         stack
     }
 
+    /// Starts a replica of the auth service; the one before it must have ended.
+    pub fn new_auth(&self, replica: usize) -> TestProcess {
+        TestProcess::start("auth-service", &[], self.auth_settings(replica))
+    }
+
+    /// Starts a replica of the orders API; the one before it must have ended.
+    pub fn new_orders(&self, replica: usize) -> TestProcess {
+        let mut settings = vec![
+            ("APP_ENV", "development".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+            ("DATABASE_URL", self.server.url("orders")),
+            ("LISTEN", format!("127.0.0.1:{}", self.ports.orders[replica])),
+            ("ADMIN_LISTEN", format!("127.0.0.1:{}", self.ports.orders_admin[replica])),
+            ("IDENTITY_KEY", Self::identity_key("orders")),
+        ];
+        settings.extend(self.options.orders.iter().cloned());
+        TestProcess::start("business-api", &[], settings)
+    }
+
+    /// Starts a replica of the gateway; the one before it must have ended.
+    pub fn new_gateway(&self, replica: usize) -> TestProcess {
+        let path = self.folder.path().join(format!("gateway-{replica}.toml"));
+        std::fs::write(&path, gateway_toml(replica, self.ports, &self.options)).expect("the gateway's file");
+        let settings = [
+            ("APP_ENV", "development".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+            ("IDENTITY_KEY", IDENTITY_KEY.to_owned()),
+        ];
+        let path = path.to_str().expect("a path in UTF-8");
+        TestProcess::start("gateway", &["--config", path], settings)
+    }
+
     /// Waits until every process says that a request would succeed.
     pub async fn ready(&self) {
-        let Ports { auth_admin: [first, second], orders_admin, gateway_admin, .. } = self.ports;
-        for (name, port) in
-            [("auth 1", first), ("auth 2", second), ("orders", orders_admin), ("gateway", gateway_admin)]
-        {
-            ready(name, port).await;
+        let Ports { auth_admin, orders_admin, gateway_admin, .. } = self.ports;
+        for (name, ports) in [("auth", auth_admin), ("orders", orders_admin), ("gateway", gateway_admin)] {
+            for (replica, port) in ports.into_iter().enumerate() {
+                ready(&format!("{name} {replica}"), port).await;
+            }
         }
     }
 
-    /// The gateway's address.
+    /// The first gateway's address.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.gateway)
+        self.gateway_url(0)
     }
 
-    /// The gateway's host and port.
+    /// One gateway's address.
+    pub fn gateway_url(&self, replica: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports.gateway[replica])
+    }
+
+    /// The first gateway's host and port.
     pub fn gateway_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.gateway)
+        format!("127.0.0.1:{}", self.ports.gateway[0])
     }
 
-    /// The gateway's private listener.
-    pub fn gateway_admin(&self) -> HttpClient {
-        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.gateway_admin))
+    /// One gateway's private listener.
+    pub fn gateway_admin(&self, replica: usize) -> HttpClient {
+        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.gateway_admin[replica]))
     }
 
     /// One auth service's private listener.
@@ -101,9 +138,9 @@ impl Stack {
         HttpClient::new(format!("http://127.0.0.1:{}", self.ports.auth[replica]))
     }
 
-    /// The orders API itself, past the gateway.
+    /// An orders API itself, past the gateway.
     pub fn orders_direct(&self) -> HttpClient {
-        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.orders))
+        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.orders[0]))
     }
 
     /// Somebody without an account, on the frontend's page.
@@ -132,7 +169,7 @@ impl Stack {
         let mut child = Command::new(binary("auth-service"))
             .args(arguments)
             .env_clear()
-            .envs(auth_settings(0, &self.server, self.ports, &Options::default()))
+            .envs(self.auth_settings(0))
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()
@@ -148,9 +185,21 @@ impl Stack {
         connect(&self.server.url("auth")).await
     }
 
-    /// The gateway's configuration file.
-    pub fn gateway_config(&self) -> PathBuf {
-        self.folder.path().join("gateway.toml")
+    fn auth_settings(&self, replica: usize) -> Vec<(&'static str, String)> {
+        let mut settings = vec![
+            ("APP_ENV", "development".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+            ("DATABASE_URL", self.server.url("auth")),
+            ("LISTEN", format!("127.0.0.1:{}", self.ports.auth[replica])),
+            ("ADMIN_LISTEN", format!("127.0.0.1:{}", self.ports.auth_admin[replica])),
+            ("JWT_SECRET", JWT_SECRET.to_owned()),
+            ("JWT_ISSUER", "http://localhost:8080".to_owned()),
+            ("IDENTITY_KEY", Self::identity_key("auth")),
+            ("ALLOWED_ORIGINS", ORIGIN.to_owned()),
+            ("BCRYPT_COST", "4".to_owned()),
+        ];
+        settings.extend(self.options.auth.iter().cloned());
+        settings
     }
 
     /// The key with which the gateway signs for one upstream, base64, as `gateway identity-key` prints it.
@@ -170,12 +219,12 @@ impl Stack {
 impl Ports {
     fn free() -> Self {
         Self {
-            gateway: free_port(),
-            gateway_admin: free_port(),
+            gateway: [free_port(), free_port()],
+            gateway_admin: [free_port(), free_port()],
             auth: [free_port(), free_port()],
             auth_admin: [free_port(), free_port()],
-            orders: free_port(),
-            orders_admin: free_port(),
+            orders: [free_port(), free_port()],
+            orders_admin: [free_port(), free_port()],
         }
     }
 }
@@ -196,57 +245,9 @@ async fn connect(url: &str) -> test_support::tokio_postgres::Client {
     client
 }
 
-fn start_auth(replica: usize, server: &Server, ports: Ports, options: &Options) -> TestProcess {
-    TestProcess::start("auth-service", &[], auth_settings(replica, server, ports, options))
-}
-
-fn auth_settings(
-    replica: usize,
-    server: &Server,
-    ports: Ports,
-    options: &Options,
-) -> Vec<(&'static str, String)> {
-    let mut settings = vec![
-        ("APP_ENV", "development".to_owned()),
-        ("LOG_FORMAT", "json".to_owned()),
-        ("DATABASE_URL", server.url("auth")),
-        ("LISTEN", format!("127.0.0.1:{}", ports.auth[replica])),
-        ("ADMIN_LISTEN", format!("127.0.0.1:{}", ports.auth_admin[replica])),
-        ("JWT_SECRET", JWT_SECRET.to_owned()),
-        ("JWT_ISSUER", "http://localhost:8080".to_owned()),
-        ("IDENTITY_KEY", Stack::identity_key("auth")),
-        ("ALLOWED_ORIGINS", ORIGIN.to_owned()),
-        ("BCRYPT_COST", "4".to_owned()),
-    ];
-    settings.extend(options.auth.iter().cloned());
-    settings
-}
-
-fn start_orders(server: &Server, ports: Ports, options: &Options) -> TestProcess {
-    let mut settings = vec![
-        ("APP_ENV", "development".to_owned()),
-        ("LOG_FORMAT", "json".to_owned()),
-        ("DATABASE_URL", server.url("orders")),
-        ("LISTEN", format!("127.0.0.1:{}", ports.orders)),
-        ("ADMIN_LISTEN", format!("127.0.0.1:{}", ports.orders_admin)),
-        ("IDENTITY_KEY", Stack::identity_key("orders")),
-    ];
-    settings.extend(options.orders.iter().cloned());
-    TestProcess::start("business-api", &[], settings)
-}
-
-fn start_gateway(config: &std::path::Path) -> TestProcess {
-    let config = config.to_str().expect("a path in UTF-8");
-    let settings = [
-        ("APP_ENV", "development".to_owned()),
-        ("LOG_FORMAT", "json".to_owned()),
-        ("IDENTITY_KEY", IDENTITY_KEY.to_owned()),
-    ];
-    TestProcess::start("gateway", &["--config", config], settings)
-}
-
-fn gateway_toml(ports: Ports, options: &Options) -> String {
-    let Ports { gateway, gateway_admin, auth: [first, second], orders, .. } = ports;
+fn gateway_toml(replica: usize, ports: Ports, options: &Options) -> String {
+    let (gateway, gateway_admin) = (ports.gateway[replica], ports.gateway_admin[replica]);
+    let Ports { auth: [first, second], orders: [orders, more_orders], .. } = ports;
     format!(
         r#"
 listen = "127.0.0.1:{gateway}"
@@ -264,7 +265,7 @@ jwks = ["http://127.0.0.1:{first}/.well-known/jwks.json", "http://127.0.0.1:{sec
 servers = ["http://127.0.0.1:{first}", "http://127.0.0.1:{second}"]
 
 [upstreams.orders]
-servers = ["http://127.0.0.1:{orders}"]
+servers = ["http://127.0.0.1:{orders}", "http://127.0.0.1:{more_orders}"]
 {ROUTES}"#,
         further = options.gateway,
     )

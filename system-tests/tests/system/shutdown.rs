@@ -7,7 +7,8 @@ use test_support::eventually;
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
     // A hash of this cost takes long enough to be in flight when the signal comes.
-    let mut stack = Stack::with(Options::default().auth("BCRYPT_COST", "11")).await;
+    let mut stack =
+        Stack::with(Options::default().auth("BCRYPT_COST", "11").auth("HASH_QUEUE_DEADLINE", "30s")).await;
     let ann = stack.customer("ann").await;
     let calls: Vec<_> = (0..4)
         .map(|_| {
@@ -26,13 +27,13 @@ async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
         running.then_some(())
     })
     .await;
-    for process in stack.auth.iter().chain([&stack.gateway, &stack.orders]) {
+    for process in stack.auth.iter().chain(&stack.gateways).chain(&stack.orders) {
         process.terminate();
     }
     for call in calls {
         call.await.unwrap().expect(200);
     }
-    for process in stack.auth.iter_mut().chain([&mut stack.gateway, &mut stack.orders]) {
+    for process in stack.auth.iter_mut().chain(&mut stack.gateways).chain(&mut stack.orders) {
         assert!(process.ended().await.success());
     }
 }
