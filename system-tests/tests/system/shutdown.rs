@@ -10,6 +10,7 @@ async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
     let mut stack =
         Stack::with(Options::default().auth("BCRYPT_COST", "11").auth("HASH_QUEUE_DEADLINE", "30s")).await;
     let ann = stack.customer("ann").await;
+    let before = hashes(&stack).await;
     let calls: Vec<_> = (0..4)
         .map(|_| {
             let (client, email) = (stack.visitor(), ann.email.clone());
@@ -18,13 +19,8 @@ async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
             })
         })
         .collect();
-    eventually("a login is being hashed", async || {
-        let mut running = false;
-        for replica in 0..2 {
-            let metrics = stack.auth_admin(replica).get("/metrics").await.text();
-            running |= metrics.lines().any(|line| line == "auth_hashes_running 1");
-        }
-        running.then_some(())
+    eventually("every login has reached its hash", async || {
+        (hashes(&stack).await == before + 4).then_some(())
     })
     .await;
     for process in stack.auth.iter().chain(&stack.gateways).chain(&stack.orders) {
@@ -36,4 +32,17 @@ async fn requests_in_flight_are_finished_and_new_ones_are_not_taken() {
     for process in stack.auth.iter_mut().chain(&mut stack.gateways).chain(&mut stack.orders) {
         assert!(process.ended().await.success());
     }
+}
+
+/// Passwords hashed, being hashed and waiting to be, in both auth services.
+async fn hashes(stack: &Stack) -> u32 {
+    let mut sum = 0;
+    for replica in 0..2 {
+        let metrics = stack.auth_admin(replica).get("/metrics").await.text();
+        for name in ["auth_hashes_total ", "auth_hashes_running ", "auth_hash_queue_waiting "] {
+            let value = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            sum += value.parse::<u32>().unwrap();
+        }
+    }
+    sum
 }
