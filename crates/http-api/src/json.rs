@@ -22,7 +22,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(DEADLINE.as_secs() / 2);
 ///
 /// As an extractor: 415 `unsupported_media_type` for anything but `application/json`, 413 `body_too_large`, 408 `request_timeout`,
 /// 400 `malformed_json`, and 422 `invalid_fields` naming the field when the JSON is well formed but not of the
-/// type `T`.
+/// type `T`. A body is an object: serde would also take an array for a struct, as its fields in their order.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
@@ -79,6 +79,10 @@ fn unreadable(status: StatusCode) -> Failure {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii_start().starts_with(b"[") && is_well_formed(body) {
+        let message = "must be an object".to_owned();
+        return Err(invalid(FieldError { field: String::new(), code: "invalid", message }));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| refused(body, &error.path().to_string(), error.inner()))?;
@@ -92,9 +96,12 @@ fn refused(body: &[u8], path: &str, error: &serde_json::Error) -> Problem {
             format!("The body is no well-formed JSON (line {}, column {}).", error.line(), error.column());
         return Problem::new(StatusCode::BAD_REQUEST, codes::MALFORMED_JSON, detail);
     }
+    invalid(field_error(path, error))
+}
+
+fn invalid(field: FieldError) -> Problem {
     let detail = "The body does not have the expected fields.";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, codes::INVALID_FIELDS, detail)
-        .with_errors(vec![field_error(path, error)])
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, codes::INVALID_FIELDS, detail).with_errors(vec![field])
 }
 
 /// serde_json calls some values of the wrong type, such as `null` for an enum, a syntax error.
@@ -160,6 +167,8 @@ mod tests {
         check(format!("{{\"deep\":{}", "[".repeat(10_000)), 400, "", "malformed_json");
         check("{}", 422, "items", "required");
         check("[]", 422, "", "invalid");
+        check(" [\"Paid\",[]]", 422, "", "invalid");
+        check("[", 400, "", "malformed_json");
         check("{\"items\":[],\"status\":1}", 422, "status", "invalid");
         check("{\"items\":[{}]}", 422, "items[0].quantity", "required");
         check("{\"items\":[{\"quantity\":300}]}", 422, "items[0].quantity", "invalid");
