@@ -75,3 +75,35 @@ diesel::table! {
 
 diesel::joinable!(demo_accounts -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, demo_accounts);
+
+/// SQL types that diesel has no word for.
+pub(super) mod sql_types {
+    /// A transaction's number that never wraps: `xid8`.
+    #[derive(Debug, Clone, Copy, Default, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+    #[diesel(postgres_type(oid = 5069, array_oid = 271))]
+    pub struct Xid8;
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
+    revocations (id) {
+        id -> Int8,
+        kind -> Text,
+        session_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        client_id -> Nullable<Text>,
+        kid -> Nullable<Text>,
+        least_epoch -> Nullable<Int4>,
+        expires_at -> Timestamptz,
+        xid -> Xid8,
+    }
+}
+
+diesel::table! {
+    database_incarnation (singleton) {
+        singleton -> Bool,
+        id -> Uuid,
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE database_incarnation;
+DROP TABLE revocations;
