@@ -158,7 +158,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (status, _) = error.status_and_code();
         match error {
-            Error::Overloaded(_) => error.problem().into(),
+            Error::Overloaded(_) => Failure::because(error.problem(), error),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(error),
             _ if status.is_server_error() => Self::internal(error),
             _ => error.problem().into(),

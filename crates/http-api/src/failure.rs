@@ -24,12 +24,17 @@ impl Failure {
             codes::INTERNAL,
             "Something went wrong on our side.",
         );
-        Self { problem, source: Some(Arc::new(source)) }
+        Self::because(problem, source)
     }
 
     /// 503: something that is needed is away. Worth another try in a second.
     pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
-        Self { problem: unavailable(), source: Some(Arc::new(source)) }
+        Self::because(unavailable(), source)
+    }
+
+    /// A problem of the caller's making, whose cause belongs into the log.
+    pub fn because(problem: Problem, source: impl Error + Send + Sync + 'static) -> Self {
+        Self { problem, source: Some(Arc::new(source)) }
     }
 
     /// The status that the client will see.

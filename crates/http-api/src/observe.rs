@@ -13,7 +13,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use identity_axum::CallerSlot;
 use problem::{Problem, codes};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use crate::failure::{Failure, unavailable};
@@ -117,7 +117,12 @@ fn log(failure: &Failure, request_id: &str, method: &Method, route: &str) {
         cause = error.source();
     }
     let (status, cause) = (failure.status().as_u16(), chain.join(": "));
-    error!(request_id, %method, route, status, cause, "request failed");
+    // A 503 says that something else is away, or that there is too much to do; a flood of them is not our fault each time.
+    if failure.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        error!(request_id, %method, route, status, cause, "request failed");
+    } else {
+        warn!(request_id, %method, route, status, cause, "request not served");
+    }
 }
 
 #[derive(Debug)]
