@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{interrupt, workspace};
 
@@ -37,11 +37,10 @@ pub(crate) fn for_tests() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Runs a command that talks to the terminal itself.
-pub(crate) fn run(mut command: Command) -> Result<()> {
+/// Runs a command that has to succeed.
+pub(crate) fn run(command: Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("running {name}"))?;
-    interrupt::check()?;
+    let status = interrupt::status(command)?;
     ensure!(status.success(), "{name} failed ({status})");
     Ok(())
 }

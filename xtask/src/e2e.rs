@@ -107,7 +107,8 @@ impl Browser {
     }
 
     fn test(&self, ports: Ports) -> Result<()> {
-        let status = Command::new(&self.node)
+        let mut command = Command::new(&self.node);
+        command
             .args(["--test", "--test-reporter=spec"])
             .arg("session.test.mjs")
             .current_dir(&self.folder)
@@ -116,10 +117,8 @@ impl Browser {
             .env("FOREIGN_PORT", ports.foreign().to_string())
             .env("CHROMIUM", &self.chromium)
             .env("EMAIL", accounts::USER.email)
-            .env("PASSWORD", accounts::USER.password)
-            .status()
-            .context("running node")?;
-        interrupt::check()?;
+            .env("PASSWORD", accounts::USER.password);
+        let status = interrupt::status(command)?;
         ensure!(status.success(), "the browser test failed");
         Ok(())
     }

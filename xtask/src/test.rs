@@ -34,13 +34,11 @@ fn with_database(installed: &[postgres_cluster::Binaries], arguments: &Arguments
     if !names_a_package(&arguments.rest) {
         command.arg("--workspace");
     }
-    let status = command
+    command
         .arg("--no-fail-fast")
         .args(&arguments.rest)
-        .env("TEST_DATABASE_URL", server.superuser_url("postgres"))
-        .status()
-        .context("running cargo test")?;
-    interrupt::check()?;
+        .env("TEST_DATABASE_URL", server.superuser_url("postgres"));
+    let status = interrupt::status(command)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
