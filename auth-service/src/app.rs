@@ -12,6 +12,7 @@ use crate::http::origin::AllowedOrigins;
 use crate::http::presented_token::TokenFinder;
 use crate::http::refresh_cookie::RefreshCookie;
 use crate::metrics::Metrics;
+use crate::revocations::Announcer;
 use crate::sessions::SessionPolicy;
 use crate::tokens::{AccessTokens, KeyStore, RefreshKeys};
 
@@ -37,6 +38,8 @@ pub struct App {
     pub cost: Cost,
     /// Whether the first administrator may be made over HTTP.
     pub allow_bootstrap: bool,
+    /// Told of every revocation that is committed.
+    pub announcer: Arc<Announcer>,
     /// What is counted.
     pub metrics: Metrics,
     /// Set once the start has been through with the database.
@@ -95,6 +98,7 @@ impl App {
             hashing,
             cost: config.hashing.cost,
             allow_bootstrap: config.allow_bootstrap,
+            announcer: Arc::default(),
             metrics,
             prepared: Prepared::default(),
         })

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod metrics;
 pub mod preparation;
 pub mod readiness;
+pub mod revocations;
 pub mod routes;
 pub mod sessions;
 pub mod tokens;
