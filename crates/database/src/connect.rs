@@ -13,6 +13,7 @@ use secret::Secret;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::pipelines::{Driver, Pipeline};
 use crate::url::{Roots, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
@@ -86,6 +87,23 @@ impl Connector {
             }
         }
         .map_err(ConnectError::Setup)
+    }
+
+    /// A connection to be shared: that it has ended must show without asking it, which needs it for oneself.
+    pub(crate) async fn pipeline(&self) -> Result<Pipeline, ConnectError> {
+        let config = self.config.expose();
+        let (client, driver) = match &self.tls {
+            None => {
+                let (client, connection) = config.connect(NoTls).await.map_err(ConnectError::Server)?;
+                (client, Driver::start(connection))
+            }
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await.map_err(ConnectError::Server)?;
+                (client, Driver::start(connection))
+            }
+        };
+        let connection = AsyncPgConnection::try_from(client).await.map_err(ConnectError::Setup)?;
+        Ok(Pipeline::new(connection, driver))
     }
 }
 
