@@ -123,7 +123,7 @@ impl Config {
         let listen = settings.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let admin_listen = settings.address("ADMIN_LISTEN", SocketAddr::from(([127, 0, 0, 1], 9081)));
         let tokens = read_tokens(&mut settings);
-        let sessions = read_sessions(&mut settings);
+        let sessions = read_sessions(&mut settings, tokens.access.lifetime);
         let cookie = read_cookie(&mut settings);
         let origins = read_origins(&mut settings);
         let identity = read_identity(&mut settings);
@@ -200,11 +200,12 @@ fn read_algorithm(settings: &mut Settings) -> Algorithm {
     })
 }
 
-fn read_sessions(settings: &mut Settings) -> SessionPolicy {
+fn read_sessions(settings: &mut Settings, access: Duration) -> SessionPolicy {
     let policy = SessionPolicy {
         idle: duration_within(settings, "JWT_REFRESH_TTL", 7 * DAY, SECOND, 366 * DAY),
         absolute: duration_within(settings, "SESSION_MAX_TTL", 30 * DAY, SECOND, 366 * DAY),
         grace: duration_within(settings, "REFRESH_GRACE", 10 * SECOND, Duration::ZERO, HOUR),
+        access,
     };
     if policy.grace >= policy.idle {
         settings.problem("REFRESH_GRACE", "must be shorter than JWT_REFRESH_TTL");

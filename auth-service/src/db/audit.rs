@@ -11,7 +11,7 @@ use crate::accounts::UserId;
 use crate::sessions::{Device, SessionId};
 
 /// What happened, of what is recorded here. Three kinds are written by the statements whose effect they record:
-/// `login` (`sessions/open.sql`), `logout` (`sessions/end.sql`) and `refresh_token_reused` (`sessions/refresh.sql`).
+/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`) and `refresh_token_reused` (`sessions/refresh.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A login was refused.
@@ -72,9 +72,10 @@ pub async fn record(db: &Database, event: &Event<'_>) -> Result<(), Error> {
         audit_events::session_id.eq(event.session.map(|session| session.0)),
         audit_events::address.eq(event.device.address_text()),
         audit_events::user_agent.eq(event.device.user_agent.as_deref()),
+        audit_events::request_id.eq(event.device.request_id.as_deref()),
         audit_events::detail.eq(&event.detail),
     );
-    db.run(async |connection| {
+    db.hot(async |connection| {
         diesel::insert_into(audit_events::table).values(values).execute(connection).await
     })
     .await

@@ -94,6 +94,7 @@ struct Claim<'a> {
     new: &'a NewUser,
     address: Option<String>,
     user_agent: Option<&'a str>,
+    request_id: Option<&'a str>,
     audit_id: Uuid,
 }
 
@@ -109,6 +110,7 @@ impl QueryFragment<Pg> for Claim<'_> {
             "role": Text = self.new.role.as_str(),
             "address": Nullable<Text> = &self.address,
             "user_agent": Nullable<Text> = &self.user_agent,
+            "request_id": Nullable<Text> = &self.request_id,
             "audit_id": SqlUuid = &self.audit_id,
         );
         out.push_sql(CLAIM);
@@ -131,6 +133,7 @@ pub async fn claim(
         new,
         address: device.address_text(),
         user_agent: device.user_agent.as_deref(),
+        request_id: device.request_id.as_deref(),
         audit_id: Uuid::now_v7(),
     };
     let made: Result<Option<Uuid>, Error> =

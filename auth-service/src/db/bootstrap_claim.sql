@@ -1,4 +1,5 @@
--- Follows `WITH given (token_hash, user_id, email, password_hash, role, address, user_agent, audit_id) AS (…)`.
+-- Follows `WITH given (token_hash, user_id, email, password_hash, role, address, user_agent, request_id,
+-- audit_id) AS (…)`.
 
 , claimed AS (
     UPDATE bootstrap
@@ -18,8 +19,8 @@
     RETURNING id
 
 ), audited AS (
-    INSERT INTO audit_events (id, kind, user_id, address, user_agent)
-    SELECT given.audit_id, 'account_created', made.id, given.address, given.user_agent
+    INSERT INTO audit_events (id, kind, user_id, address, user_agent, request_id)
+    SELECT given.audit_id, 'account_created', made.id, given.address, given.user_agent, given.request_id
     FROM given, made
 )
 

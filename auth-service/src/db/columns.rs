@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::sessions::Outcome;
 use crate::accounts::{AccountStatus, Role, UserId};
-use crate::sessions::{Delivery, SessionId};
+use crate::sessions::{Delivery, EndReason, SessionId};
 use crate::tokens::refresh_token::NonceHash;
 use crate::tokens::signing_key::Algorithm;
 
@@ -45,7 +45,7 @@ macro_rules! id {
     )+};
 }
 
-word!(Role, AccountStatus, Delivery, Algorithm, Outcome);
+word!(Role, AccountStatus, Delivery, EndReason, Algorithm, Outcome);
 id!(UserId, SessionId);
 
 impl FromSql<Bytea, Pg> for NonceHash {

@@ -52,6 +52,8 @@ diesel::table! {
         address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         detail -> Jsonb,
+        actor_id -> Nullable<Uuid>,
+        request_id -> Nullable<Text>,
     }
 }
 

@@ -26,7 +26,11 @@ pub async fn log_out(
 ) -> Result<Response, Failure> {
     match app.token_finder().find(&headers, &body) {
         Ok(token) => {
-            sessions::end(&app.database, &token, &device(&caller, &headers)).await.map_err(Error::from)?;
+            let device = device(&caller, &headers);
+            let ended = sessions::log_out(&app.database, &token, &device, &app.sessions).await;
+            if ended.map_err(Error::from)?.is_some() {
+                app.announcer.announce();
+            }
         }
         Err(NoToken::Missing | NoToken::Invalid) => {}
         Err(refused @ (NoToken::Ambiguous | NoToken::Origin(_))) => {

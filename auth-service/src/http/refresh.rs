@@ -42,7 +42,10 @@ async fn refresh(
     let refreshed = sessions::refresh(&app.database, &token, &device(caller, headers), &app.sessions).await?;
     let Continued { step, user, email, role, session } = match refreshed {
         Refreshed::Continued(continued) => *continued,
-        Refreshed::Ended(ending) => return Err(ending.into()),
+        Refreshed::Ended(ending) => {
+            app.announcer.announce();
+            return Err(ending.into());
+        }
         Refreshed::Refused(refusal) => return Err(refusal.into()),
     };
     let user = UserAnswer { id: user, email, role };

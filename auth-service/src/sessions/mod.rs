@@ -3,10 +3,12 @@
 //! Rules only: a pure function of the session's row, the token presented and the time. Nothing here knows HTTP or SQL;
 //! `db::sessions` says the same rules in one statement and is property-tested against them.
 
+pub mod end_reason;
 pub mod policy;
 pub mod refresh;
 pub mod session;
 
+pub use end_reason::EndReason;
 pub use policy::SessionPolicy;
 pub use refresh::{Continued, Decision, Ending, Refusal, Step, decide};
 pub use session::{Amr, Delivery, Device, NewSession, Session, SessionId, SessionRow};

@@ -1,10 +1,14 @@
-//! How long sessions live: the three durations that every decision about one takes.
+//! How long sessions live: the durations that every decision about one takes.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-/// How long a session may be idle, how long it may live at all, and how often it rotates.
+/// What a revocation outlives the tokens that it concerns by: replicas' clocks differ by seconds, and a token is signed a
+/// moment after the statement that it rests on.
+const REVOCATION_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long a session may be idle, how long it may live at all, how often it rotates, and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionPolicy {
     /// `JWT_REFRESH_TTL`: a session that did not rotate for this long is over.
@@ -13,6 +17,8 @@ pub struct SessionPolicy {
     pub absolute: Duration,
     /// `REFRESH_GRACE`: a session rotates at most once in this time, and its previous token is good for this long.
     pub grace: Duration,
+    /// `JWT_ACCESS_TTL`: access tokens outlive the end of their session by up to this, unless it is announced.
+    pub access: Duration,
 }
 
 impl SessionPolicy {
@@ -22,5 +28,11 @@ impl SessionPolicy {
     #[must_use]
     pub fn token_expires_at(&self, rotated_at: OffsetDateTime, absolute: OffsetDateTime) -> OffsetDateTime {
         absolute.min(rotated_at + self.idle)
+    }
+
+    /// How long a revocation is remembered: until the last token that it concerns is dead.
+    #[must_use]
+    pub fn revoked_for(&self) -> Duration {
+        self.access + REVOCATION_MARGIN
     }
 }

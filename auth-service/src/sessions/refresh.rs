@@ -61,7 +61,7 @@ pub enum Refusal {
     /// Not a token of this session.
     #[error("the refresh token is not valid")]
     InvalidToken,
-    /// Logged out, ended for theft, overtaken by the account's epoch, or purged.
+    /// Ended for whatever reason, overtaken by the account's epoch, or purged.
     #[error("the session has ended")]
     SessionEnded,
     /// Idle for too long, or too old.
@@ -110,12 +110,13 @@ fn refusal(
 ) -> Option<Refusal> {
     if token.nonce.hash() != row.nonce_hash || token.delivery != row.delivery {
         Some(Refusal::InvalidToken)
-    } else if row.ended_at.is_some() {
+    } else if row.user_status == AccountStatus::Disabled {
+        // Before the end that it brought about, since a login will not help.
+        Some(Refusal::AccountDisabled)
+    } else if row.ended.is_some() {
         Some(Refusal::SessionEnded)
     } else if now >= row.expires_at || now >= row.rotated_at + policy.idle {
         Some(Refusal::SessionExpired)
-    } else if row.user_status == AccountStatus::Disabled {
-        Some(Refusal::AccountDisabled)
     } else if row.epoch < row.user_epoch {
         Some(Refusal::SessionEnded)
     } else {
@@ -148,7 +149,7 @@ mod tests {
     use time::Duration as Span;
 
     use super::*;
-    use crate::sessions::{Delivery, SessionId};
+    use crate::sessions::{Delivery, EndReason, SessionId};
     use crate::tokens::refresh_token::Nonce;
 
     const LOGIN: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00 UTC);
@@ -156,6 +157,7 @@ mod tests {
         idle: Duration::from_secs(7 * 86_400),
         absolute: Duration::from_secs(30 * 86_400),
         grace: Duration::from_secs(10),
+        access: Duration::from_secs(900),
     };
 
     fn token(generation: i64) -> RefreshToken {
@@ -172,7 +174,7 @@ mod tests {
             delivery: Delivery::Cookie,
             epoch: 3,
             expires_at: LOGIN + POLICY.absolute,
-            ended_at: None,
+            ended: None,
             user_epoch: 3,
             user_status: AccountStatus::Active,
         }
@@ -236,11 +238,22 @@ mod tests {
         let week = 7.0 * 86_400.0;
         check(|row| row.nonce_hash = Nonce::from_bytes([8; 16]).hash(), 0.0, Refusal::InvalidToken);
         check(|row| row.delivery = Delivery::Body, 0.0, Refusal::InvalidToken);
-        check(|row| row.ended_at = Some(LOGIN), week, Refusal::SessionEnded);
+        check(|row| row.ended = Some(EndReason::Logout), week, Refusal::SessionEnded);
         check(|_| {}, week, Refusal::SessionExpired);
         check(|row| row.expires_at = LOGIN + Span::SECOND, 1.0, Refusal::SessionExpired);
         check(|row| row.user_status = AccountStatus::Disabled, 0.0, Refusal::AccountDisabled);
         check(|row| row.user_epoch = 4, 0.0, Refusal::SessionEnded);
+    }
+
+    #[test]
+    fn a_disabled_account_is_told_so_whatever_became_of_its_session() {
+        for reason in EndReason::ALL {
+            let mut row = row(5);
+            row.ended = Some(reason);
+            assert_eq!(at(&row, 5, 0.0), Decision::Refuse(Refusal::SessionEnded), "{reason:?}");
+            row.user_status = AccountStatus::Disabled;
+            assert_eq!(at(&row, 5, 0.0), Decision::Refuse(Refusal::AccountDisabled), "{reason:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::end_reason::EndReason;
 use crate::accounts::{AccountStatus, UserId};
 use crate::tokens::refresh_token::{Nonce, NonceHash};
 
@@ -75,20 +76,29 @@ impl FromStr for Delivery {
 /// How the user proved who they are (RFC 8176), one word per proof.
 pub type Amr = Vec<String>;
 
-/// Who presents a token, as far as the gateway can tell: kept for the audit trail and the list of sessions.
+/// From where a request comes, as far as the gateway can tell: kept for the audit trail and the list of sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// The client's address.
     pub address: Option<IpAddr>,
     /// Its `User-Agent`, shortened.
     pub user_agent: Option<String>,
+    /// The request's id, which leads from the audit trail to the logs.
+    pub request_id: Option<String>,
 }
 
 impl Device {
     /// Keeps what is worth keeping: the user agent is cut at 256 bytes and loses its control characters.
     #[must_use]
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
-        Self { address, user_agent: user_agent.map(shorten).filter(|kept| !kept.is_empty()) }
+        let user_agent = user_agent.map(shorten).filter(|kept| !kept.is_empty());
+        Self { address, user_agent, request_id: None }
+    }
+
+    /// The same in a request of this id.
+    #[must_use]
+    pub fn in_request(self, id: &str) -> Self {
+        Self { request_id: Some(id.to_owned()), ..self }
     }
 
     /// The address as it is stored.
@@ -163,8 +173,8 @@ pub struct SessionRow {
     pub epoch: i32,
     /// The absolute expiry.
     pub expires_at: OffsetDateTime,
-    /// When it was ended, if it was.
-    pub ended_at: Option<OffsetDateTime>,
+    /// Why it was ended, if it was.
+    pub ended: Option<EndReason>,
     /// The owner's epoch now.
     pub user_epoch: i32,
     /// The owner's status now.

@@ -44,7 +44,7 @@ pub async fn find(
 ) -> Result<Option<Overview>, Error> {
     let idle = interval(policy.idle).into_sql::<diesel::sql_types::Interval>();
     let found: Option<(User, Row)> = db
-        .run(async |connection| {
+        .hot(async |connection| {
             sessions::table
                 .inner_join(users::table)
                 .filter(sessions::id.eq(id.0).and(sessions::user_id.eq(user.0)))

@@ -1,12 +1,12 @@
 //! `sessions`: opened by a login, moved on by refreshes, ended by a logout; each in one statement.
 
-mod end;
 mod find;
+mod log_out;
 mod open;
 mod refresh;
 
-pub use end::end;
 pub use find::{Overview, find};
+pub use log_out::log_out;
 pub use open::open;
 pub(in crate::db) use refresh::Outcome;
 #[cfg(test)]

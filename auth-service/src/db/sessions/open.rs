@@ -38,6 +38,7 @@ impl QueryFragment<Pg> for Open<'_> {
             "amr": Array<Text> = &self.new.amr,
             "address": Nullable<Text> = &self.address,
             "user_agent": Nullable<Text> = &self.new.device.user_agent,
+            "request_id": Nullable<Text> = &self.new.device.request_id,
             "absolute": Interval = &self.absolute,
             "audit_id": SqlUuid = &self.audit_id,
         );
@@ -59,7 +60,7 @@ pub async fn open(db: &Database, new: &NewSession, policy: &SessionPolicy) -> Re
         audit_id: Uuid::now_v7(),
     };
     let opened: Option<(OffsetDateTime, OffsetDateTime)> =
-        db.run(async |connection| statement.get_result(connection).await.optional()).await?;
+        db.hot(async |connection| statement.get_result(connection).await.optional()).await?;
     Ok(opened.map(|(created_at, expires_at)| Session {
         id: new.id,
         generation: 0,

@@ -1,5 +1,5 @@
--- Follows `WITH given (session_id, user_id, epoch, password_hash, nonce_hash, delivery, amr, address, user_agent, absolute,
--- audit_id) AS (…)`.
+-- Follows `WITH given (session_id, user_id, epoch, password_hash, nonce_hash, delivery, amr, address, user_agent, request_id,
+-- absolute, audit_id) AS (…)`.
 
 , opened AS (
     INSERT INTO sessions (id, user_id, created_at, expires_at, rotated_at, epoch, nonce_hash, delivery, amr, address,
@@ -16,9 +16,9 @@
     RETURNING id, user_id, created_at, expires_at
 
 ), audited AS (
-    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, detail)
+    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, request_id, detail)
     SELECT given.audit_id, 'login', opened.user_id, opened.id, given.address, given.user_agent,
-           jsonb_build_object('amr', given.amr, 'delivery', given.delivery)
+           given.request_id, jsonb_build_object('amr', given.amr, 'delivery', given.delivery)
     FROM given, opened
 )
 

@@ -43,8 +43,10 @@ struct Refresh<'a> {
     nonce_hash: NonceHash,
     grace: PgInterval,
     idle: PgInterval,
+    revoked_for: PgInterval,
     address: Option<String>,
     user_agent: Option<&'a str>,
+    request_id: Option<&'a str>,
     audit_id: Uuid,
 }
 
@@ -59,8 +61,10 @@ impl QueryFragment<Pg> for Refresh<'_> {
             "generation": Int8 = &self.token.generation,
             "grace": Interval = &self.grace,
             "idle": Interval = &self.idle,
+            "revoked_for": Interval = &self.revoked_for,
             "address": Nullable<Text> = &self.address,
             "user_agent": Nullable<Text> = &self.user_agent,
+            "request_id": Nullable<Text> = &self.request_id,
             "audit_id": SqlUuid = &self.audit_id,
         );
         out.push_sql(REFRESH);
@@ -127,12 +131,12 @@ pub async fn refresh(
     device: &Device,
     policy: &SessionPolicy,
 ) -> Result<Refreshed, Error> {
-    db.run(async |connection| present(connection, token, device, policy).await).await
+    db.hot(async |connection| present(connection, token, device, policy).await).await
 }
 
 /// The same on a connection, which may be in a transaction: its `now()` decides.
 pub(in crate::db) async fn present(
-    connection: &mut AsyncPgConnection,
+    connection: &mut &AsyncPgConnection,
     token: &RefreshToken,
     device: &Device,
     policy: &SessionPolicy,
@@ -148,8 +152,10 @@ impl<'a> Refresh<'a> {
             nonce_hash: token.nonce.hash(),
             grace: interval(policy.grace),
             idle: interval(policy.idle),
+            revoked_for: interval(policy.revoked_for()),
             address: device.address_text(),
             user_agent: device.user_agent.as_deref(),
+            request_id: device.request_id.as_deref(),
             audit_id: Uuid::now_v7(),
         }
     }

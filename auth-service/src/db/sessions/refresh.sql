@@ -1,4 +1,5 @@
--- Follows `WITH given (session_id, nonce_hash, delivery, generation, grace, idle, address, user_agent, audit_id) AS (…)`.
+-- Follows `WITH given (session_id, nonce_hash, delivery, generation, grace, idle, revoked_for, address, user_agent,
+-- request_id, audit_id) AS (…)`.
 --
 -- `seen` is the row as the statement's snapshot has it: it says only whether there is anything to write. `session` is the
 -- row under its lock, which may be newer; everything that is written is decided on it. See refresh.rs.
@@ -42,9 +43,16 @@
                AND seen.generation > 0 AND now() < seen.rotated_at + given.grace)
     RETURNING session.*, users.email, users.role, seen.generation AS seen_generation
 
+), revoked AS (
+    INSERT INTO revocations (kind, session_id, expires_at)
+    SELECT 'session', written.id, now() + given.revoked_for
+    FROM given, written
+    WHERE written.ended_at IS NOT NULL
+
 ), audited AS (
-    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, detail)
+    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, request_id, detail)
     SELECT given.audit_id, 'refresh_token_reused', written.user_id, written.id, given.address, given.user_agent,
+           given.request_id,
            jsonb_build_object('reason', written.ended_reason,
                               'generation', given.generation,
                               'currentGeneration', written.generation,
@@ -72,9 +80,9 @@ UNION ALL
 -- or why nothing was.
 SELECT CASE
          WHEN seen.nonce_hash <> given.nonce_hash OR seen.delivery <> given.delivery THEN 'invalid_token'
+         WHEN users.status <> 'active' THEN 'account_disabled'
          WHEN seen.ended_at IS NOT NULL THEN 'session_ended'
          WHEN now() >= seen.expires_at OR now() >= seen.rotated_at + given.idle THEN 'session_expired'
-         WHEN users.status <> 'active' THEN 'account_disabled'
          WHEN seen.epoch < users.epoch THEN 'session_ended'
          WHEN given.generation = seen.generation AND seen.generation > 0
               AND now() < seen.rotated_at + given.grace THEN 'repeated'

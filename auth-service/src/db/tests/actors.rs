@@ -16,6 +16,7 @@ pub(super) const POLICY: SessionPolicy = SessionPolicy {
     idle: Duration::from_secs(7 * 86_400),
     absolute: Duration::from_secs(30 * 86_400),
     grace: Duration::from_secs(10),
+    access: Duration::from_secs(900),
 };
 
 /// A migrated database of the test's own.

@@ -62,7 +62,7 @@ async fn a_session_is_found_by_its_owner_while_its_tokens_would_be_taken() {
     assert_eq!((found.user, found.session), (ann.clone(), opened));
     assert_eq!(find(bob.id, token.session_id).await, None);
     assert_eq!(find(ann.id, SessionId::generate()).await, None);
-    sessions::end(&world.db, &token, &device("192.0.2.1")).await.unwrap();
+    sessions::log_out(&world.db, &token, &device("192.0.2.1"), &POLICY).await.unwrap();
     assert_eq!(find(ann.id, token.session_id).await, None);
 }
 

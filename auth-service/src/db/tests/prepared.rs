@@ -21,14 +21,14 @@ struct Prepared {
     unplanned: i64,
 }
 
-/// What the pool's only connection has prepared, and how often each of it ran.
+/// What the only shared connection has prepared, and how often each of it ran.
 async fn prepared(db: &Database) -> Vec<Prepared> {
     let query = "SELECT statement, generic_plans + custom_plans AS executions, generic_plans AS unplanned FROM pg_prepared_statements \
                  WHERE statement NOT LIKE '%pg_prepared_statements%'";
-    db.run(async |connection| diesel::sql_query(query).load(connection).await).await.unwrap()
+    db.hot(async |connection| diesel::sql_query(query).load(connection).await).await.unwrap()
 }
 
-/// How often anything ran on the pool's only connection.
+/// How often anything ran on the only shared connection.
 async fn executions(db: &Database) -> i64 {
     prepared(db).await.iter().map(|statement| statement.executions).sum()
 }
@@ -60,7 +60,7 @@ async fn a_login_is_two_statements_a_refresh_one_and_a_logout_one_each_prepared_
         assert_eq!(executions(&db).await - before, 1, "me");
 
         let before = executions(&db).await;
-        sessions::end(&db, &token, &device("192.0.2.1")).await.unwrap().unwrap();
+        sessions::log_out(&db, &token, &device("192.0.2.1"), &POLICY).await.unwrap().unwrap();
         assert_eq!(executions(&db).await - before, 1, "logout");
     }
     let prepared = prepared(&db).await;

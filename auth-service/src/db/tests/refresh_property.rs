@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use time::OffsetDateTime;
 
-use super::actors::{World, device};
+use super::actors::{POLICY, World, device};
 use crate::accounts::{AccountStatus, Email, UserId};
-use crate::db::schema::{audit_events, sessions, users};
+use crate::db::schema::{audit_events, revocations, sessions, users};
 use crate::db::sessions::{Refreshed, present};
-use crate::sessions::{Decision, Delivery, Ending, SessionId, SessionPolicy, SessionRow, decide};
+use crate::sessions::{Decision, Delivery, EndReason, SessionId, SessionPolicy, SessionRow, decide};
 use crate::tokens::refresh_token::{Nonce, RefreshToken};
 
 const CASES: u32 = 1_000;
@@ -29,7 +29,7 @@ struct Case {
     rotated: i64,
     /// How long the row has until its absolute expiry.
     expires: i64,
-    ended: bool,
+    ended: Option<EndReason>,
     /// The account's epoch less the session's.
     behind: i32,
     disabled: bool,
@@ -49,8 +49,7 @@ fn microseconds(count: i64) -> Duration {
 prop_compose! {
     fn policy()(grace in prop_oneof![Just(0), Just(10 * SECOND), 0..100 * SECOND], idle in 100 * SECOND..10_000 * SECOND)
         -> SessionPolicy {
-        let absolute = Duration::from_secs(86_400);
-        SessionPolicy { grace: microseconds(grace), idle: microseconds(idle), absolute }
+        SessionPolicy { grace: microseconds(grace), idle: microseconds(idle), ..POLICY }
     }
 }
 
@@ -77,7 +76,8 @@ fn case() -> impl Strategy<Value = Case> {
         (Just(policy), near(vec![0, grace, grace, idle], 2 * idle), near(vec![0, idle, 2 * idle], 3 * idle))
     });
     let generations = (0i64..6).prop_flat_map(|row| (Just(row), (row - 3).max(0)..row + 4));
-    let account = (mostly(false), prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)], mostly(false));
+    let ended = prop_oneof![9 => Just(None), 1 => proptest::sample::select(&EndReason::ALL).prop_map(Some)];
+    let account = (ended, prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)], mostly(false));
     let token = (delivery(), mostly(true), mostly(true));
     (times, generations, account, token).prop_map(|(times, generations, account, token)| {
         let (policy, rotated, expires) = times;
@@ -108,7 +108,7 @@ fn row(case: &Case, nonce: &Nonce, now: OffsetDateTime) -> SessionRow {
         delivery: case.delivery,
         epoch: 5,
         expires_at: now + time::Duration::microseconds(case.expires),
-        ended_at: case.ended.then_some(now - time::Duration::SECOND),
+        ended: case.ended,
         user_epoch: 5 + case.behind,
         user_status: if case.disabled { AccountStatus::Disabled } else { AccountStatus::Active },
     }
@@ -125,25 +125,20 @@ fn did(refreshed: &Refreshed) -> Decision {
     }
 }
 
-/// What must stand in the row and in the audit trail afterwards.
+/// What must stand in the row afterwards, and how much in the audit trail and among the revocations.
 fn expected_row(
     before: &SessionRow,
     decision: Decision,
     now: OffsetDateTime,
-) -> (i64, OffsetDateTime, Option<String>, i64) {
-    let ended = before.ended_at.map(|_| "logout".to_owned());
+) -> (i64, OffsetDateTime, Option<EndReason>, i64, i64) {
     match decision {
         Decision::Continue { generation, .. } if generation != before.generation => {
-            (generation, now, None, 0)
+            (generation, now, None, 0, 0)
         }
-        Decision::Continue { .. } | Decision::Refuse(_) => (before.generation, before.rotated_at, ended, 0),
-        Decision::End(ending) => {
-            let reason = match ending {
-                Ending::LatePrevious => "late_previous",
-                Ending::StaleLineage => "stale_lineage",
-            };
-            (before.generation, before.rotated_at, Some(reason.to_owned()), 1)
+        Decision::Continue { .. } | Decision::Refuse(_) => {
+            (before.generation, before.rotated_at, before.ended, 0, 0)
         }
+        Decision::End(ending) => (before.generation, before.rotated_at, Some(ending.into()), 1, 1),
     }
 }
 
@@ -158,10 +153,10 @@ async fn check(connection: &mut AsyncPgConnection, case: &Case) -> Result<(), Te
         RefreshToken::first(id, case.presented_delivery, presented_nonce).at_generation(case.presented);
 
     let expected = decide(&row, &token, &case.policy, now);
-    let actual = present(connection, &token, &device("192.0.2.1"), &case.policy).await.unwrap();
+    let actual = present(&mut &*connection, &token, &device("192.0.2.1"), &case.policy).await.unwrap();
     prop_assert_eq!(did(&actual), expected);
 
-    let (generation, rotated_at, ended): (i64, OffsetDateTime, Option<String>) = sessions::table
+    let (generation, rotated_at, ended): (i64, OffsetDateTime, Option<EndReason>) = sessions::table
         .find(id.0)
         .select((sessions::generation, sessions::rotated_at, sessions::ended_reason))
         .first(connection)
@@ -173,7 +168,14 @@ async fn check(connection: &mut AsyncPgConnection, case: &Case) -> Result<(), Te
         .get_result(connection)
         .await
         .unwrap();
-    prop_assert_eq!((generation, rotated_at, ended, audited), expected_row(&row, expected, now));
+    let revoked: i64 = revocations::table
+        .filter(revocations::session_id.eq(id.0))
+        .filter(revocations::expires_at.eq(now + case.policy.revoked_for()))
+        .count()
+        .get_result(connection)
+        .await
+        .unwrap();
+    prop_assert_eq!((generation, rotated_at, ended, audited, revoked), expected_row(&row, expected, now));
     Ok(())
 }
 
@@ -207,8 +209,8 @@ async fn insert(
             sessions::nonce_hash.eq(row.nonce_hash.0.as_slice()),
             sessions::delivery.eq(row.delivery.as_str()),
             sessions::amr.eq(vec!["pwd"]),
-            sessions::ended_at.eq(row.ended_at),
-            sessions::ended_reason.eq(row.ended_at.map(|_| "logout")),
+            sessions::ended_at.eq(row.ended.map(|_| now - time::Duration::SECOND)),
+            sessions::ended_reason.eq(row.ended.map(EndReason::as_str)),
         ))
         .execute(connection)
         .await?;

@@ -89,8 +89,10 @@ async fn a_refresh_that_races_a_logout_does_not_outlive_it() {
     for _round in 0..20 {
         let (zero, _) = world.login(&ann).await.unwrap();
         let phone = device("192.0.2.1");
-        let (ended, _) =
-            tokio::join!(sessions::end(&replicas[0], &zero, &phone), present(&replicas, zero, 10));
+        let (ended, _) = tokio::join!(
+            sessions::log_out(&replicas[0], &zero, &phone, &POLICY),
+            present(&replicas, zero, 10)
+        );
         assert_eq!(ended.unwrap(), Some(ann.id));
         for generation in 0..3 {
             let after = world.refresh(&zero.at_generation(generation)).await;

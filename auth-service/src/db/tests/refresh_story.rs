@@ -1,6 +1,6 @@
 //! A refresh token's life, told through the database.
 
-use super::actors::{World, continued, device, new_session};
+use super::actors::{POLICY, World, continued, device, new_session};
 use crate::db::sessions::{self, Refreshed};
 use crate::sessions::{Ending, Refusal, Step};
 
@@ -42,7 +42,7 @@ async fn an_old_token_ends_the_session_for_good_and_both_sides_are_on_record() {
     world.refresh(&zero).await;
     world.later(&zero, 11.0).await;
     let thief = device("203.0.113.66");
-    let answer = sessions::refresh(&world.db, &zero, &thief, &super::actors::POLICY).await.unwrap();
+    let answer = sessions::refresh(&world.db, &zero, &thief, &POLICY).await.unwrap();
     assert_eq!(answer, Refreshed::Ended(Ending::LatePrevious));
     // Even the current token, and even within what was the grace.
     for generation in 0..3 {
@@ -104,9 +104,9 @@ async fn a_logout_ends_the_session_once_and_may_be_repeated() {
     let (zero, _) = world.login(&ann).await.unwrap();
     let phone = device("192.0.2.9");
     let forged = crate::tokens::RefreshToken { nonce: crate::tokens::Nonce::generate(), ..zero };
-    assert_eq!(sessions::end(&world.db, &forged, &phone).await.unwrap(), None);
-    assert_eq!(sessions::end(&world.db, &zero, &phone).await.unwrap(), Some(ann.id));
-    assert_eq!(sessions::end(&world.db, &zero, &phone).await.unwrap(), None);
+    assert_eq!(sessions::log_out(&world.db, &forged, &phone, &POLICY).await.unwrap(), None);
+    assert_eq!(sessions::log_out(&world.db, &zero, &phone, &POLICY).await.unwrap(), Some(ann.id));
+    assert_eq!(sessions::log_out(&world.db, &zero, &phone, &POLICY).await.unwrap(), None);
     assert_eq!(world.refresh(&zero).await, Refreshed::Refused(Refusal::SessionEnded));
     assert_eq!(world.count("SELECT count(*) FROM audit_events WHERE kind = 'logout'").await, 1);
 }
