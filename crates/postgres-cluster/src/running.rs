@@ -108,6 +108,13 @@ impl Running {
         self.shut_down()
     }
 
+    /// Ends the server as a crash would: nothing is written any more, and the next start recovers (`pg_ctl -m immediate`).
+    pub fn crash(mut self) -> Result<()> {
+        self.signal(Signal::QUIT);
+        self.child.wait().doing(|| "waiting for postgres".to_owned())?;
+        Ok(())
+    }
+
     fn shut_down(&mut self) -> Result<()> {
         if self.has_ended()? {
             return Ok(());

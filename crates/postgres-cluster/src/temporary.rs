@@ -42,6 +42,11 @@ impl TemporaryCluster {
         self.running.take().map_or(Ok(()), Running::stop)
     }
 
+    /// Crashes the server; [`TemporaryCluster::restart`] recovers what was committed.
+    pub fn crash(&mut self) -> Result<()> {
+        self.running.take().map_or(Ok(()), Running::crash)
+    }
+
     /// Starts the server again, stopping it first when it runs.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;

@@ -22,16 +22,16 @@ async fn a_dump_yields_no_usable_token_and_no_private_key() {
     assert!(dump.contains("ann@shop.example"));
 
     let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
-    let nonce_and_tag = &bytes[bytes.len() - 64..];
+    let (nonce, tag) = bytes[30..].split_at(16);
     for secret in [
         token.clone(),
         ann.access_token().to_owned(),
         PASSWORD.to_owned(),
         // Any eight bytes of the nonce or the tag, in the form in which a bytea is dumped.
-        hex(&nonce_and_tag[..8]),
-        hex(&nonce_and_tag[24..32]),
-        hex(&nonce_and_tag[32..40]),
-        hex(&nonce_and_tag[56..]),
+        hex(&nonce[..8]),
+        hex(&nonce[8..]),
+        hex(&tag[..8]),
+        hex(&tag[24..]),
         // The start of a P-256 and of an Ed25519 key in PKCS #8, and of either in PEM.
         "308187020100301306072a8648ce3d".to_owned(),
         "302e020100300506032b6570".to_owned(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bootstrap;
+mod crashes;
 mod database_away;
 mod dump;
 mod flows;
