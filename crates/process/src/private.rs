@@ -28,6 +28,11 @@ pub trait Probe: Send + Sync + 'static {
     /// Would a request succeed? Answered within a second, whatever hangs.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
+    /// What an operator should know although the process is ready, a line each.
+    fn details(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// All metrics in the Prometheus text format, version 0.0.4.
     fn metrics(&self) -> String;
 }
@@ -67,7 +72,10 @@ async fn answer<B>(request: &Request<B>, probe: &impl Probe) -> Response<Full<By
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => match probe.ready().await {
-            Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
+            Ok(()) => {
+                let lines = probe.details().iter().fold("ready\n".to_owned(), |all, line| all + line + "\n");
+                text(StatusCode::OK, lines)
+            }
             Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{reasons}\n")),
         },
         "/metrics" => text(StatusCode::OK, probe.metrics()),
@@ -91,6 +99,20 @@ mod tests {
 
     struct Fixed(Result<(), NotReady>);
 
+    struct Limping;
+
+    impl Probe for Limping {
+        async fn ready(&self) -> Result<(), NotReady> {
+            Ok(())
+        }
+        fn details(&self) -> Vec<String> {
+            vec!["feed: behind".to_owned()]
+        }
+        fn metrics(&self) -> String {
+            String::new()
+        }
+    }
+
     impl Probe for Fixed {
         async fn ready(&self) -> Result<(), NotReady> {
             self.0.clone()
@@ -100,7 +122,7 @@ mod tests {
         }
     }
 
-    async fn get(path: &str, probe: &Fixed) -> (u16, String) {
+    async fn get(path: &str, probe: &impl Probe) -> (u16, String) {
         let response = answer(&Request::get(path).body(()).unwrap(), probe).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -114,6 +136,11 @@ mod tests {
         assert_eq!(get("/readyz", &ready).await, (200, "ready\n".into()));
         assert_eq!(get("/metrics", &ready).await, (200, "requests_total 1\n".into()));
         assert_eq!(get("/else", &ready).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn says_what_is_wrong_although_it_is_ready() {
+        assert_eq!(get("/readyz", &Limping).await, (200, "ready\nfeed: behind\n".into()));
     }
 
     #[tokio::test]
