@@ -64,6 +64,18 @@ impl KeySet {
         self.keys.contains_key(kid)
     }
 
+    /// The same set but for the keys that `is_out` names. Nothing may be left, and then nothing is verified.
+    #[must_use]
+    pub fn without(mut self, is_out: impl Fn(&str) -> bool) -> Self {
+        self.keys.retain(|kid, _| !is_out(kid));
+        self
+    }
+
+    /// Whether nothing is left in it ([`KeySet::without`]).
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The ids of the keys, in no order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
