@@ -39,6 +39,9 @@ pub enum Rejection {
     /// No token can be verified: there is no key set.
     #[error("Access tokens cannot be verified at the moment.")]
     NoKeys,
+    /// The token is good, but whether it has been revoked is not known.
+    #[error("Whether access tokens have been revoked is not known at the moment.")]
+    InDoubt,
     /// No server of the upstream can be reached.
     #[error("The service behind this path is not reachable at the moment.")]
     Unreachable,
@@ -75,7 +78,9 @@ impl Rejection {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, codes::INVALID_TOKEN),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
-            Self::NoKeys | Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE),
+            Self::NoKeys | Self::InDoubt | Self::Unreachable => {
+                (StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE)
+            }
             Self::BadAnswer => (StatusCode::BAD_GATEWAY, codes::BAD_GATEWAY),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, codes::GATEWAY_TIMEOUT),
             Self::BrokenBody => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
@@ -102,7 +107,9 @@ impl Rejection {
             Self::NoRoute(NoRoute::Method(allow)) => Some((ALLOW, allow.clone())),
             Self::Insecure(Insecure::Redirect(location)) => Some((LOCATION, location.clone())),
             Self::Unauthenticated(refusal) => Some((WWW_AUTHENTICATE, challenge(refusal))),
-            Self::NoKeys | Self::Unreachable => Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::NoKeys | Self::InDoubt | Self::Unreachable => {
+                Some((RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => None,
         }
     }
@@ -126,6 +133,9 @@ fn challenge(refusal: &Unauthenticated) -> HeaderValue {
         }
         Unauthenticated::Refused(access_token::Refusal::Expired) => {
             "Bearer error=\"invalid_token\", error_description=\"the token has expired\""
+        }
+        Unauthenticated::Revoked => {
+            "Bearer error=\"invalid_token\", error_description=\"the token has been revoked\""
         }
         Unauthenticated::Refused(_) => "Bearer error=\"invalid_token\"",
     })
@@ -166,6 +176,7 @@ mod tests {
         check(BodyTooLarge { limit: 1 }, 413, "body_too_large", None);
         check(Forbidden::Role(vec!["ADMIN".into()]), 403, "forbidden", None);
         check(Rejection::NoKeys, 503, "unavailable", Some((RETRY_AFTER, "1")));
+        check(Rejection::InDoubt, 503, "unavailable", Some((RETRY_AFTER, "1")));
         check(Rejection::TooSlow, 504, "gateway_timeout", None);
     }
 
@@ -178,6 +189,8 @@ mod tests {
         check(refused, 401, "invalid_token", challenge("Bearer error=\"invalid_token\""));
         let expired = "Bearer error=\"invalid_token\", error_description=\"the token has expired\"";
         check(Unauthenticated::Refused(Refusal::Expired), 401, "invalid_token", challenge(expired));
+        let revoked = "Bearer error=\"invalid_token\", error_description=\"the token has been revoked\"";
+        check(Unauthenticated::Revoked, 401, "invalid_token", challenge(revoked));
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Gateway {
     pub fn new(config: Config) -> Self {
         let verification =
             Verification { issuer: config.tokens.issuer.clone(), audience: config.tokens.audience.clone() };
-        let tokens = Tokens::new(verification, config.tokens.jwks_cooldown, config.tokens.jwks_wait);
+        let (cool_down, wait) = (config.tokens.jwks_cooldown, config.tokens.jwks_wait);
+        let tokens = Tokens::new(verification, cool_down, wait, config.tokens.feed_policy());
         let is_auth = |index| config.tokens.upstream.is_some_and(|auth| auth.0 == index);
         let identity =
             |(index, name): (usize, &str)| Identity::new(name, &config.identity_key, is_auth(index));
@@ -129,6 +130,9 @@ async fn pass(
     let upstream = core.upstream(route.upstream);
     match forward(upstream, request, &peer.watch, config.timeouts.connect, arrival.instant).await {
         Ok(mut answer) => {
+            if let Some(verified) = verified {
+                peer.watch.answers(verified);
+            }
             identity.clean_answer(answer.headers_mut());
             cors::strip(answer.headers_mut());
             Ok(answer)
@@ -152,10 +156,14 @@ async fn authenticate(
     core.metrics.token(match &verified {
         Ok((_, Found::Known)) => TokenResult::Known,
         Ok((_, Found::Checked)) => TokenResult::Checked,
+        Err(Unverified::Revoked) => TokenResult::Revoked,
         Err(_) => TokenResult::Refused,
     });
     match verified {
+        // After the token itself: what is bad in any case is 401, whatever else is not known.
+        Ok(_) if core.gateway.tokens.revocations().are_in_doubt() => Err(Rejection::InDoubt),
         Ok((verified, _)) => Ok(Some(verified)),
+        Err(Unverified::Revoked) => Err(Unauthenticated::Revoked.into()),
         Err(Unverified::Refused(refusal)) => Err(Unauthenticated::Refused(refusal).into()),
         Err(Unverified::NoKeys) => Err(Rejection::NoKeys),
     }

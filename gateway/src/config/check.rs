@@ -14,8 +14,10 @@ use toml::Spanned;
 
 use super::error::{Complaint, ConfigError};
 use super::file::{self, File};
-use super::values::{DurationText, line_of};
-use super::{Certificate, Config, Cors, Limits, Timeouts, Tls, Tokens, UpstreamId, routes, upstreams};
+use super::values::{DurationText, OneOrMany, line_of};
+use super::{
+    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, UpstreamId, routes, upstreams,
+};
 
 /// The smallest read buffer that hyper accepts, and the largest head worth reading before anything is known.
 const HEAD_BYTES: std::ops::RangeInclusive<u64> = 8 << 10..=1 << 20;
@@ -168,15 +170,31 @@ fn tokens(
             wrong.at(&text.span(), format_args!("`{key}` is empty"));
         }
     }
-    let upstream = tokens.upstream.as_ref().and_then(|name| upstreams::named(name, names, wrong));
+    let upstream = match &tokens.upstream {
+        Some(name) => upstreams::named(name, names, wrong),
+        None => names.get("auth").copied(),
+    };
+    let mut addresses =
+        |key, texts: &OneOrMany| upstreams::addresses(key, texts, tokens.plaintext, mode, wrong);
+    let jwks = addresses("jwks", &tokens.jwks);
+    let revocations = tokens.revocations.as_ref().map(|texts| addresses("revocations", texts));
+    match (&revocations, &tokens.on_stale) {
+        (None, Some(on_stale)) => wrong.at(&on_stale.span(), "`on_stale` without `revocations` says nothing"),
+        (Some(_), _) if tokens.upstream.is_none() && upstream.is_none() => wrong.general(
+            "`revocations` needs `upstream`: the auth service's name, for which the gateway signs when it subscribes",
+        ),
+        _ => {}
+    }
     Tokens {
         issuer: tokens.issuer.get_ref().clone(),
         audience: tokens.audience.get_ref().clone(),
-        jwks: upstreams::addresses(&tokens.jwks, tokens.plaintext, mode, wrong),
+        jwks,
+        revocations: revocations.unwrap_or_default(),
+        on_stale: tokens.on_stale.as_ref().map_or_else(OnStale::default, |on_stale| *on_stale.get_ref()),
         jwks_refresh: some_time("jwks_refresh", &tokens.jwks_refresh, wrong),
         jwks_cooldown: some_time("jwks_cooldown", &tokens.jwks_cooldown, wrong),
         jwks_wait: tokens.jwks_wait.get_ref().0,
-        upstream: if tokens.upstream.is_some() { upstream } else { names.get("auth").copied() },
+        upstream,
     }
 }
 

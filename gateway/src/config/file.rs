@@ -13,7 +13,7 @@ use toml::de::DeTable;
 use super::access::AccessText;
 use super::error::ConfigError;
 use super::values::{DurationText, OneOrMany, SizeText, line_of};
-use super::{Complaint, expand};
+use super::{Complaint, OnStale, expand};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +49,8 @@ pub(super) struct Tokens {
     pub(super) issuer: Spanned<String>,
     pub(super) audience: Spanned<String>,
     pub(super) jwks: OneOrMany,
+    pub(super) revocations: Option<OneOrMany>,
+    pub(super) on_stale: Option<Spanned<OnStale>>,
     #[serde(default)]
     pub(super) plaintext: bool,
     #[serde(default = "minutes::<5>")]

@@ -12,6 +12,7 @@ mod routes;
 mod upstreams;
 mod values;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use identity::RootKey;
 use ipnet::IpNet;
 use process::telemetry::LogSettings;
 use process::{Mode, Settings};
+use serde::Deserialize;
 
 pub use error::{Complaint, ConfigError};
 
@@ -80,8 +82,39 @@ pub struct Tokens {
     pub jwks_cooldown: Duration,
     /// How long a request with an unknown key waits for such a fetch.
     pub jwks_wait: Duration,
+    /// Where revocations are told, any one of several replicas; empty: nowhere, and tokens live until they expire.
+    pub revocations: Vec<Uri>,
+    /// What happens while it is not known what was revoked.
+    pub on_stale: OnStale,
     /// The auth service: the one upstream that sees refresh cookies.
     pub upstream: Option<UpstreamId>,
+}
+
+/// What becomes of good tokens while the feed of revocations is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStale {
+    /// They are good: tokens are short.
+    #[default]
+    Serve,
+    /// They are refused.
+    Deny,
+}
+
+impl fmt::Display for OnStale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serve => "serve",
+            Self::Deny => "deny",
+        })
+    }
+}
+
+impl Tokens {
+    /// [`Tokens::on_stale`], if there is a feed that could be behind.
+    pub fn feed_policy(&self) -> Option<OnStale> {
+        (!self.revocations.is_empty()).then_some(self.on_stale)
+    }
 }
 
 /// TLS on the public listener.

@@ -120,7 +120,7 @@ fn the_documented_file_is_good() {
     assert_eq!(documented.limits, defaults.limits);
     let waits = |config: &Config| {
         let tokens = &config.tokens;
-        (tokens.jwks_refresh, tokens.jwks_cooldown, tokens.jwks_wait, tokens.upstream)
+        (tokens.jwks_refresh, tokens.jwks_cooldown, tokens.jwks_wait, tokens.upstream, tokens.on_stale)
     };
     assert_eq!(waits(&documented), waits(&defaults));
 }
@@ -144,6 +144,10 @@ fn what_production_insists_on() {
     let jwks = SMALL.replace("http://127.0.0.1:8081/.well-known", "http://auth.internal:8081/.well-known");
     check(&jwks, &[KEY], &[(8, "unencrypted")]);
     check(&jwks.replace("jwks =", "plaintext = true\njwks ="), &[KEY], &[]);
+    let feed = |url: &str| SMALL.replace("audience =", &format!("revocations = [\"{url}\"]\naudience ="));
+    check(&feed("http://auth.internal:8081/internal/revocations"), &[KEY], &[(7, "unencrypted")]);
+    check(&feed("https://auth.internal:8081/internal/revocations"), &[KEY], &[]);
+    check(&feed("http://a/\"]\nplaintext = true\non_stale = \"deny\" # [\""), &[KEY], &[]);
     for local in ["http://localhost:1", "http://[::1]:1", "http://127.9.9.9:1"] {
         check(&SMALL.replace("http://127.0.0.1:8081\"]", &format!("{local}\"]")), &[KEY], &[]);
     }
@@ -170,8 +174,8 @@ fn what_is_not_toml_or_not_known() {
     check_added("[surprise]\n", &[(15, "unknown field `surprise`")]);
     check_replaced(
         "audience =",
-        "revocations = \"http://x\"\naudience =",
-        &[(7, "unknown field `revocations`")],
+        "introspection = \"http://x\"\naudience =",
+        &[(7, "unknown field `introspection`")],
     );
     check_replaced("audience = \"portcullis\"\n", "", &[(5, "missing field `audience`")]);
     check_replaced("listen = \"127.0.0.1:8080\"\n", "listen = 8080\n", &[(1, "expected a string")]);
@@ -278,6 +282,24 @@ fn addresses_that_cannot_be_called() {
         &[(8, "\"b\" is no http")],
     );
     check_replaced("audience =", "upstream = \"x\"\naudience =", &[(7, "no upstream \"x\"")]);
+}
+
+#[test]
+fn a_feed_of_revocations_is_complete_or_absent() {
+    let add = |lines: &str| SMALL.replace("audience =", &format!("{lines}\naudience ="));
+    let config = parsed(&add("revocations = [\"http://a/r\", \"http://b/r\"]"));
+    assert_eq!(config.tokens.revocations, ["http://a/r", "http://b/r"]);
+    assert_eq!(config.tokens.feed_policy(), Some(OnStale::Serve));
+    let config = parsed(&add("revocations = \"http://a/r\"\non_stale = \"deny\""));
+    assert_eq!(config.tokens.feed_policy(), Some(OnStale::Deny));
+    assert_eq!(parsed(SMALL).tokens.feed_policy(), None);
+    let check_added = |lines: &str, expected| check(&add(lines), &DEVELOPMENT, expected);
+    check_added("revocations = []", &[(0, "`revocations` is an empty list")]);
+    check_added("revocations = \"a\"", &[(7, "is no http")]);
+    check_added("on_stale = \"deny\"", &[(7, "`on_stale` without `revocations`")]);
+    check_added("revocations = \"http://a/r\"\non_stale = \"panic\"", &[(8, "unknown variant `panic`")]);
+    let nameless = add("revocations = \"http://a/r\"").replace("auth]", "x]").replace("\"auth\"", "\"x\"");
+    check(&nameless, &DEVELOPMENT, &[(0, "`revocations` needs `upstream`")]);
 }
 
 #[test]

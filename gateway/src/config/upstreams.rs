@@ -52,13 +52,14 @@ pub(super) fn named(
 
 /// Where something is fetched from: one or more URLs.
 pub(super) fn addresses(
+    key: &str,
     texts: &OneOrMany,
     plaintext: bool,
     mode: Mode,
     wrong: &mut Complaints<'_>,
 ) -> Vec<Uri> {
     if texts.0.is_empty() {
-        wrong.general("`jwks` is an empty list");
+        wrong.general(format_args!("`{key}` is an empty list"));
     }
     texts.0.iter().filter_map(|text| url(text, plaintext, mode, wrong)).collect()
 }

@@ -22,6 +22,9 @@ pub enum Unauthenticated {
     /// The token was read and is not accepted.
     #[error("The access token is not accepted: {0}.")]
     Refused(#[from] access_token::Refusal),
+    /// The token was good once.
+    #[error("The access token is not accepted: it has been revoked.")]
+    Revoked,
 }
 
 /// The token to verify, if the route reads one and the request has one. That there is at most one `Authorization` is

@@ -87,9 +87,13 @@ impl ForwardError {
                 None => Rejection::BadAnswer,
             },
             Self::Expired(Expired::Upload) => Rejection::RequestTooSlow,
-            // The last two come only once an answer flows, and then nothing more can be told.
+            // The last three come only once an answer flows, and then nothing more can be told.
             Self::Expired(
-                Expired::UploadStalled | Expired::FirstByte | Expired::Download | Expired::Token,
+                Expired::UploadStalled
+                | Expired::FirstByte
+                | Expired::Download
+                | Expired::Token
+                | Expired::Revoked,
             ) => Rejection::TooSlow,
             Self::Switched => Rejection::BadAnswer,
         }

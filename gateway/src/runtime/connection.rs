@@ -99,7 +99,7 @@ async fn serve(stream: Stream, http: &http1::Builder, core: Rc<Core>, peer: Rc<P
     let mut timer = pin!(tokio::time::sleep_until(watch.first_check(Instant::now()).into()));
     let mut told = false;
     poll_fn(|cx| {
-        place.remember(cx.waker());
+        place.remember(cx.waker(), &watch);
         if overdue(&watch, timer.as_mut(), cx) {
             return Poll::Ready(());
         }

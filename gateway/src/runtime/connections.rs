@@ -10,6 +10,9 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
+use super::watch::Watch;
+use crate::tokens::Verified;
+
 /// How far the core is on its way to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -26,9 +29,16 @@ pub enum Stage {
 pub struct Connections {
     load: Arc<AtomicUsize>,
     stage: Cell<Stage>,
-    wakers: RefCell<Vec<Option<Waker>>>,
+    open: RefCell<Vec<Option<Open>>>,
     free: RefCell<Vec<usize>>,
     left: Notify,
+}
+
+/// How to reach a connection.
+#[derive(Debug)]
+struct Open {
+    waker: Waker,
+    watch: Rc<Watch>,
 }
 
 /// One open connection's place; dropped with it.
@@ -45,7 +55,7 @@ impl Connections {
         Self {
             load,
             stage: Cell::new(Stage::Serving),
-            wakers: RefCell::default(),
+            open: RefCell::default(),
             free: RefCell::default(),
             left: Notify::new(),
         }
@@ -54,9 +64,9 @@ impl Connections {
     /// Takes a place for a socket that was handed over.
     pub fn enter(self: &Rc<Self>) -> Place {
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            let mut wakers = self.wakers.borrow_mut();
-            wakers.push(None);
-            wakers.len() - 1
+            let mut open = self.open.borrow_mut();
+            open.push(None);
+            open.len() - 1
         });
         Place { connections: Rc::clone(self), index, known: Cell::new(false) }
     }
@@ -69,28 +79,38 @@ impl Connections {
     /// Goes on to a stage, and lets every connection see it.
     pub fn go_on(&self, stage: Stage) {
         self.stage.set(stage);
-        for waker in self.wakers.borrow().iter().flatten() {
-            waker.wake_by_ref();
+        for open in self.open.borrow().iter().flatten() {
+            open.waker.wake_by_ref();
+        }
+    }
+
+    /// Ends the answers that flow to callers whose token `is_revoked`.
+    pub fn end_answers(&self, is_revoked: impl Fn(&Verified) -> bool) {
+        for open in self.open.borrow().iter().flatten() {
+            if open.watch.end_if(&is_revoked) {
+                open.waker.wake_by_ref();
+            }
         }
     }
 
     /// Resolves when no connection is left.
     pub async fn all_left(&self) {
-        while self.open() > 0 {
+        while self.count() > 0 {
             self.left.notified().await;
         }
     }
 
-    fn open(&self) -> usize {
-        self.wakers.borrow().len() - self.free.borrow().len()
+    fn count(&self) -> usize {
+        self.open.borrow().len() - self.free.borrow().len()
     }
 }
 
 impl Place {
-    /// Remembers how to wake this connection: the waker of its task, which stays the same.
-    pub fn remember(&self, waker: &Waker) {
+    /// Remembers how to reach this connection: the waker of its task, which stays the same, and its watch.
+    pub fn remember(&self, waker: &Waker, watch: &Rc<Watch>) {
         if !self.known.replace(true) {
-            self.connections.wakers.borrow_mut()[self.index] = Some(waker.clone());
+            let open = Open { waker: waker.clone(), watch: Rc::clone(watch) };
+            self.connections.open.borrow_mut()[self.index] = Some(open);
         }
     }
 
@@ -102,7 +122,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.wakers.borrow_mut()[self.index] = None;
+        self.connections.open.borrow_mut()[self.index] = None;
         self.connections.free.borrow_mut().push(self.index);
         self.connections.load.fetch_sub(1, Ordering::Relaxed);
         self.connections.left.notify_one();
@@ -120,10 +140,10 @@ mod tests {
         let (first, second) = (connections.enter(), connections.enter());
         drop(first);
         assert_eq!(load.load(Ordering::Relaxed), 1);
-        assert_eq!(connections.open(), 1);
+        assert_eq!(connections.count(), 1);
         load.fetch_add(1, Ordering::Relaxed);
         let third = connections.enter();
-        assert_eq!(connections.wakers.borrow().len(), 2);
+        assert_eq!(connections.open.borrow().len(), 2);
         drop((second, third));
         connections.all_left().await;
     }

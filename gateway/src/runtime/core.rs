@@ -28,7 +28,7 @@ use crate::pipeline::body::RequestBody;
 use crate::pipeline::forward::ForwardError;
 use crate::upstream::{Target, Upstream};
 
-/// A second: the grain in which idle upstream connections age.
+/// A second: the grain in which idle upstream connections age, and in which answers end whose token was revoked.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long clients that keep a connection open may still send a request on it once draining has begun. They are
@@ -105,6 +105,10 @@ impl Core {
             upstream.tick();
             self.metrics.idle(UpstreamId(index), upstream.idle());
         }
+        let tokens = &self.gateway.tokens;
+        if tokens.revocations().are_followed() {
+            self.connections.end_answers(|verified| tokens.is_revoked(verified));
+        }
     }
 }
 
@@ -123,12 +127,15 @@ pub enum CoreError {
     /// No randomness for request ids.
     #[error("the system gives no random bytes")]
     Random(#[from] Unspecified),
+    /// A fault of ours, which was logged when it happened. The others must not go on as if nothing were missing.
+    #[error("a core has failed")]
+    Panicked,
 }
 
 /// Serves on this thread until it is drained.
 ///
 /// # Errors
-/// See [`CoreError`]; only before anything is served.
+/// See [`CoreError`].
 pub fn run(plan: Plan) -> Result<(), CoreError> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let ids = RequestIds::new()?;

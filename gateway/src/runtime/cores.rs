@@ -1,6 +1,7 @@
 //! Starting one thread per core, and waiting for all of them to end.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
@@ -46,7 +47,7 @@ impl Cores {
             let core = std::thread::Builder::new().name(format!("core-{number}"));
             core.spawn(move || {
                 // Nobody listens once the process is on its way out.
-                let _ = tell.send(core::run(plan));
+                let _ = tell.send(unless_panics(|| core::run(plan)));
             })?;
             cores.doors.push(CoreDoor { sockets, load });
             cores.metrics.push(metrics);
@@ -57,6 +58,12 @@ impl Cores {
     pub(super) async fn join(&mut self) {
         while self.ended.recv().await.is_some() {}
     }
+}
+
+/// A thread that unwinds ends silently, and its sockets with it; the process would go on half dead.
+fn unless_panics(work: impl FnOnce() -> Result<(), CoreError>) -> Result<(), CoreError> {
+    // Nothing of the core is looked at afterwards.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(CoreError::Panicked))
 }
 
 impl Shared {
@@ -77,5 +84,16 @@ impl Shared {
             sockets,
             drain: self.draining.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_panics_is_told() {
+        assert!(matches!(unless_panics(|| Ok(())), Ok(())));
+        assert!(matches!(unless_panics(|| panic!("a fault")), Err(CoreError::Panicked)));
     }
 }

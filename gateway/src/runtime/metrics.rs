@@ -58,6 +58,8 @@ pub enum TokenResult {
     Checked,
     /// It was not accepted.
     Refused,
+    /// It was good until it was revoked.
+    Revoked,
 }
 
 /// The counters of one core.
@@ -65,7 +67,7 @@ pub enum TokenResult {
 pub struct CoreMetrics {
     /// One for each upstream, and the last for requests that reached none.
     upstreams: Box<[PerUpstream]>,
-    tokens: [Counter; 3],
+    tokens: [Counter; 4],
     /// Access log lines that nobody took.
     pub(crate) lines_dropped: Counter,
 }

@@ -1,7 +1,7 @@
 //! The process around the requests: one thread with a runtime of its own per core, one acceptor before them, and
 //! the way from start to drain.
 //!
-//! The main thread accepts, fetches keys and answers the operator; cores serve. The log has a thread to write.
+//! The main thread accepts, fetches keys, follows the revocations and answers the operator; cores serve. The log has a thread to write.
 
 mod accept;
 pub mod access_log;
@@ -22,24 +22,27 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
+use identity::Signer;
 use rustls::ClientConfig;
 use rustls::pki_types::InvalidDnsNameError;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch as signal;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::accept::{accept, listen};
 use self::core::CoreError;
 use self::cores::{Cores, Shared};
 use self::probe::GatewayProbe;
+use self::request_ids::RequestIds;
 pub use self::tls::TlsError;
 use crate::config::{Config, Server, Tls};
 use crate::gateway::Gateway;
-use crate::tokens::{Source, keep_fresh};
+use crate::tokens::{Source, Subscriber, Subscription, follow, keep_fresh, sweep};
 use crate::upstream::{RootsError, Target, client_config};
 
-/// Why the gateway does not start.
+/// Why the gateway does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address that cannot be listened on.
@@ -70,6 +73,9 @@ pub enum StartError {
     /// A core.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// What fetches keys or follows revocations has failed.
+    #[error("a task in the background has failed")]
+    Background,
 }
 
 /// A gateway that listens and does not serve yet: whoever connects waits.
@@ -80,6 +86,7 @@ pub struct Listening {
     tls: Option<TlsAcceptor>,
     targets: Vec<Vec<(Target, HeaderValue)>>,
     key_sources: Vec<Source>,
+    subscription: Option<Subscription>,
 }
 
 impl Listening {
@@ -93,14 +100,11 @@ impl Listening {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let roots = if calls_https(&config) { Some(client_config()?) } else { None };
         let targets = config.upstreams.iter().map(|upstream| targets(&upstream.servers, roots.as_ref()));
-        let sources = config.tokens.jwks.iter().map(|uri| {
-            let host = uri.host().unwrap_or_default().to_owned();
-            Source::new(uri, roots.as_ref()).map_err(|source| StartError::Name { host, source })
-        });
         Ok(Self {
             tls,
             targets: targets.collect::<Result<_, _>>()?,
-            key_sources: sources.collect::<Result<_, _>>()?,
+            key_sources: sources(&config.tokens.jwks, roots.as_ref())?,
+            subscription: subscription(&config, roots.as_ref())?,
             public: bound(config.listen)?,
             private: bound(config.admin_listen)?,
             config,
@@ -136,7 +140,7 @@ impl Listening {
     }
 
     async fn serve_here(self, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
-        let Self { config, public, private, tls, targets, key_sources } = self;
+        let Self { config, public, private, tls, targets, key_sources, subscription } = self;
         let (refresh, listen, admin_listen) =
             (config.tokens.jwks_refresh, public.local_addr()?, private.local_addr()?);
         let upstreams: Vec<_> = config.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
@@ -155,7 +159,12 @@ impl Listening {
         };
         let private = tokio::net::TcpListener::from_std(private)?;
         tokio::spawn(process::private::serve(private, Arc::new(probe)));
-        tokio::task::spawn_local(keep_fresh(Arc::clone(&gateway.tokens), key_sources, refresh));
+        let mut background = JoinSet::new();
+        background.spawn_local(keep_fresh(Arc::clone(&gateway.tokens), key_sources, refresh));
+        if let Some(subscription) = subscription {
+            background.spawn_local(follow(Arc::clone(&gateway.tokens), subscription));
+            background.spawn_local(sweep(Arc::clone(&gateway.tokens)));
+        }
         tracing::info!(%listen, %admin_listen, cores = cores.metrics.len(), "serving");
 
         let doors = std::mem::take(&mut cores.doors);
@@ -167,6 +176,8 @@ impl Listening {
             // It never ends by itself; the listener closes when this select is left.
             () = accept(public, doors) => Ok(()),
             Some(Err(error)) = cores.ended.recv() => Err(error.into()),
+            // None of them ends but by a fault, and without them keys and revocations would silently grow old.
+            Some(_) = background.join_next() => Err(StartError::Background),
         };
         drain.send_replace(true);
         cores.join().await;
@@ -201,7 +212,30 @@ fn bound(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 fn calls_https(config: &Config) -> bool {
     let upstreams = config.upstreams.iter().any(|upstream| upstream.servers.iter().any(|server| server.tls));
-    upstreams || config.tokens.jwks.iter().any(|uri| uri.scheme_str() == Some("https"))
+    let mut asked = config.tokens.jwks.iter().chain(&config.tokens.revocations);
+    upstreams || asked.any(|uri| uri.scheme_str() == Some("https"))
+}
+
+fn sources(uris: &[Uri], roots: Option<&Arc<ClientConfig>>) -> Result<Vec<Source>, StartError> {
+    let source = |uri: &Uri| {
+        let host = uri.host().unwrap_or_default().to_owned();
+        Source::new(uri, roots).map_err(|source| StartError::Name { host, source })
+    };
+    uris.iter().map(source).collect()
+}
+
+/// The gateway subscribes under the auth service's name, with the auth service's key.
+fn subscription(
+    config: &Config,
+    roots: Option<&Arc<ClientConfig>>,
+) -> Result<Option<Subscription>, StartError> {
+    let (Some(_), Some(auth)) = (config.tokens.feed_policy(), config.tokens.upstream) else {
+        return Ok(None);
+    };
+    let name = &config.upstream(auth).name;
+    let signer = Signer::new(name, &config.identity_key.upstream(name));
+    let subscriber = Subscriber::new(signer, RequestIds::new().map_err(CoreError::from)?);
+    Ok(Some(Subscription { sources: sources(&config.tokens.revocations, roots)?, subscriber }))
 }
 
 fn targets(

@@ -18,14 +18,34 @@ pub(super) struct GatewayProbe {
     pub(super) draining: watch::Receiver<bool>,
 }
 
+impl GatewayProbe {
+    /// What is wrong with the feed, whether or not it matters.
+    fn feed_trouble(&self) -> Option<String> {
+        let feed = self.gateway.tokens.feed()?;
+        match feed.lag {
+            _ if feed.overflowed => Some("revocations: more than there is room for".to_owned()),
+            None => Some("revocations: no snapshot has come yet".to_owned()),
+            Some(lag) if feed.stale => Some(format!("revocations: nothing heard for {} s", lag.as_secs())),
+            Some(_) => None,
+        }
+    }
+}
+
 impl Probe for GatewayProbe {
-    /// Keys are loaded and the process is not draining. A dead upstream does not count: the others are served.
+    /// Keys are loaded, revocations are known if the configuration insists on it, and the process is not draining. A
+    /// dead upstream does not count: the others are served.
     async fn ready(&self) -> Result<(), NotReady> {
         let draining = self.draining.borrow().then(|| "draining".to_owned());
         let keys =
             (!self.gateway.tokens.has_keys()).then(|| "keys: no key set has been fetched yet".to_owned());
-        let reasons: Vec<_> = [draining, keys].into_iter().flatten().collect();
+        let tokens = &self.gateway.tokens;
+        let feed = if tokens.revocations().are_in_doubt() { self.feed_trouble() } else { None };
+        let reasons: Vec<_> = [draining, keys, feed].into_iter().flatten().collect();
         if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
+    }
+
+    fn details(&self) -> Vec<String> {
+        self.feed_trouble().into_iter().collect()
     }
 
     fn metrics(&self) -> String {
@@ -34,6 +54,7 @@ impl Probe for GatewayProbe {
             known_tokens: self.gateway.tokens.known(),
             has_keys: self.gateway.tokens.has_keys(),
             fetches: self.gateway.tokens.fetches(),
+            feed: self.gateway.tokens.feed(),
             draining: *self.draining.borrow(),
         };
         render(&self.metrics, &self.upstreams, gauges)

@@ -3,12 +3,16 @@
 //! Each connection has one [`Watch`]. Streams and bodies note in it what they wait for, which costs a store; one
 //! lazily armed timer of the connection asks now and then what is overdue. Every limit is at least
 //! [`Limits::tick`], and the timer is never armed further away than that, so no limit is ever noticed late. Only the
-//! end of a token may come sooner than a tick, and is then noticed within one.
+//! end of a token may come sooner than a tick, and is then noticed within one. A revocation is noticed by the core
+//! ([`Watch::end_if`]).
 //!
 //! Knows nothing of HTTP messages; whoever waits decides what an expiry means.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::tokens::Verified;
 
 /// How long a rate is measured before it is judged.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -51,6 +55,9 @@ pub enum Expired {
     /// The answer goes on for longer than the caller's token is good.
     #[error("the access token has expired")]
     Token,
+    /// The answer goes on, and its caller's token was revoked.
+    #[error("the access token has been revoked")]
+    Revoked,
 }
 
 /// What the connection's timer found.
@@ -101,6 +108,7 @@ pub struct Watch {
     download: Cell<Option<Instant>>,
     token_end: Cell<Option<Instant>>,
     streaming: Cell<bool>,
+    answered_for: RefCell<Option<Arc<Verified>>>,
     write: Cell<Option<Instant>>,
     expired: Cell<Option<Expired>>,
     exchange: Cell<u64>,
@@ -120,6 +128,7 @@ impl Watch {
             download: Cell::new(None),
             token_end: Cell::new(None),
             streaming: Cell::new(false),
+            answered_for: RefCell::default(),
             write: Cell::new(None),
             expired: Cell::new(None),
             exchange: Cell::new(0),
@@ -171,6 +180,7 @@ impl Watch {
         self.download.set(None);
         self.token_end.set(None);
         self.streaming.set(false);
+        self.answered_for.replace(None);
         self.expired.set(None);
         self.exchange.set(self.exchange.get() + 1);
         (arrival, self.exchange.get())
@@ -180,6 +190,7 @@ impl Watch {
     pub fn request_finished(&self, now: Instant) {
         self.answered.set(true);
         self.streaming.set(false);
+        self.answered_for.replace(None);
         self.download.set(None);
         self.first_byte.set(None);
         if let Upload::Done = self.upload.get() {
@@ -242,6 +253,21 @@ impl Watch {
     /// Until when the caller's token is good: no answer goes on for longer.
     pub fn token_ends(&self, end: Instant) {
         self.token_end.set(Some(end));
+    }
+
+    /// An answer flows to the caller with this token.
+    pub fn answers(&self, verified: Arc<Verified>) {
+        self.answered_for.replace(Some(verified));
+    }
+
+    /// Ends an answer that flows to a caller whose token `is_revoked`; the connection must be woken to notice.
+    pub fn end_if(&self, is_revoked: impl FnOnce(&Verified) -> bool) -> bool {
+        let ends = self.answered_for.borrow().as_deref().is_some_and(is_revoked);
+        if ends {
+            self.answered_for.replace(None);
+            self.expired.set(Some(self.expired.get().unwrap_or(Expired::Revoked)));
+        }
+        ends
     }
 
     /// The next part of the answer is awaited from the upstream.

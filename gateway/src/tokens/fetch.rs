@@ -1,22 +1,19 @@
 //! Fetching the key set, in the background: now and then, and when a request asks for it.
-//!
-//! The connection is made anew each time; a fetch is rare and must not depend on what a pool remembers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use access_token::KeySetError;
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST};
-use http::uri::Scheme;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 
-use super::Tokens;
-use crate::upstream::{ConnectError, Target};
+use super::{Source, Tokens};
+use crate::upstream::ConnectError;
+
+const ACCEPT: &str = "application/jwk-set+json, application/json";
 
 /// For a whole fetch.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -51,41 +48,16 @@ pub enum FetchError {
     KeySet(#[from] KeySetError),
 }
 
-/// One place where the key set is published.
-#[derive(Debug)]
-pub struct Source {
-    target: Target,
-    uri: Uri,
-}
-
 impl Source {
-    /// A source for a URL; `tls` is needed for `https`.
-    ///
-    /// # Errors
-    /// The URL's host cannot be named in TLS.
-    pub fn new(
-        uri: &Uri,
-        tls: Option<&Arc<ClientConfig>>,
-    ) -> Result<Self, rustls::pki_types::InvalidDnsNameError> {
-        let https = uri.scheme() == Some(&Scheme::HTTPS);
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let target = match tls.filter(|_| https) {
-            Some(config) => Target::tls(host, port, Arc::clone(config))?,
-            None => Target::plain(host, port),
-        };
-        Ok(Self { target, uri: uri.clone() })
-    }
-
     async fn fetch(&self) -> Result<Bytes, FetchError> {
         tokio::time::timeout(LIMIT, self.fetch_unbounded()).await.map_err(|_| FetchError::Timeout)?
     }
 
     async fn fetch_unbounded(&self) -> Result<Bytes, FetchError> {
-        let stream = self.target.connect(LIMIT).await?;
+        let stream = self.connect(LIMIT).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
-            let response = sender.send_request(self.request()).await?;
+            let response = sender.send_request(self.request(ACCEPT)).await?;
             if response.status() != StatusCode::OK {
                 return Err(FetchError::Status(response.status()));
             }
@@ -101,19 +73,6 @@ impl Source {
                 Err(error) => Err(error.into()),
             },
         }
-    }
-
-    fn request(&self) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
-        let target = self.uri.path_and_query().cloned();
-        *request.uri_mut() = target.map(Uri::from).unwrap_or_default();
-        let host = self.uri.authority().and_then(|authority| authority.as_str().parse().ok());
-        host.and_then(|host| request.headers_mut().insert(HOST, host));
-        request.headers_mut().insert(
-            ACCEPT,
-            const { http::HeaderValue::from_static("application/jwk-set+json, application/json") },
-        );
-        request
     }
 }
 
@@ -141,7 +100,7 @@ async fn refresh(tokens: &Tokens, sources: &[Source]) -> bool {
             Ok(()) => return true,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(url = %source.uri, %error, cause, "the key set could not be fetched");
+                tracing::warn!(url = %source.uri(), %error, cause, "the key set could not be fetched");
             }
         }
     }

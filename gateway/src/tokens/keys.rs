@@ -13,6 +13,11 @@ use access_token::{KeySet, KeySetError};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
+use super::revocations::Full;
+
+/// An honest auth service has two or three keys.
+const MOST_REVOKED: usize = 1024;
+
 /// What a new document did to the key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -27,6 +32,8 @@ struct Loaded {
     keys: Option<Arc<KeySet>>,
     /// Each key as it was published, by `kid`.
     published: BTreeMap<String, Value>,
+    /// Never used again, wherever they are still published; until when, in Unix seconds.
+    revoked: BTreeMap<String, i64>,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +76,45 @@ impl Keys {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
     }
 
+    /// Whether there is a key set with anything in it.
+    pub(crate) fn are_usable(&self) -> bool {
+        self.current().is_some_and(|keys| !keys.is_empty())
+    }
+
+    /// Whether a key was revoked.
+    pub(crate) fn is_revoked(&self, kid: &str) -> bool {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).revoked.contains_key(kid)
+    }
+
+    /// Drops a key, and takes it from no document any more until `until`. Answers whether that is news.
+    ///
+    /// # Errors
+    /// So many are revoked already that there is no room for another.
+    pub(crate) fn revoke(&self, kid: &str, until: i64) -> Result<bool, Full> {
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.revoked.get_mut(kid) {
+            *known = until.max(*known);
+            return Ok(false);
+        }
+        if loaded.revoked.len() >= MOST_REVOKED {
+            return Err(Full);
+        }
+        loaded.revoked.insert(kid.to_owned(), until);
+        loaded.keys = loaded.keys.take().map(|keys| Arc::new(KeySet::clone(&keys).without(|id| id == kid)));
+        Ok(true)
+    }
+
+    /// Forgets revocations that are over: no token of those keys lives, and nobody publishes them.
+    pub(crate) fn sweep(&self, now: i64) {
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        loaded.revoked.retain(|_, until| *until > now);
+    }
+
+    /// How many keys are revoked.
+    pub(crate) fn revoked(&self) -> usize {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).revoked.len()
+    }
+
     /// How often a fetch succeeded and failed.
     pub(crate) fn fetches(&self) -> (u64, u64) {
         (self.successes.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
@@ -92,14 +138,16 @@ impl Keys {
     /// # Errors
     /// The document is unusable; the key set stays what it was.
     pub(crate) fn replace(&self, document: &[u8]) -> Result<Change, KeySetError> {
-        let keys = Arc::new(KeySet::parse(document)?);
+        let keys = KeySet::parse(document)?;
         let published = published(document);
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
         if loaded.keys.is_some() && loaded.published == published {
             return Ok(Change::Kept);
         }
         let lost = loaded.published.iter().any(|(kid, key)| published.get(kid) != Some(key));
-        *loaded = Loaded { keys: Some(keys), published };
+        // A cache on the way may still have what was revoked.
+        loaded.keys = Some(Arc::new(keys.without(|kid| loaded.revoked.contains_key(kid))));
+        loaded.published = published;
         Ok(if lost { Change::Lost } else { Change::Kept })
     }
 
@@ -193,6 +241,32 @@ mod tests {
         let keys = loaded();
         assert_eq!(keys.replace(b"{\"keys\": []}"), Err(KeySetError::Empty));
         assert_eq!(keys.replace(b"<html>"), Err(KeySetError::Malformed));
+        assert!(keys.current().unwrap().contains("a"));
+    }
+
+    #[test]
+    fn a_revoked_key_does_not_come_back_while_it_is_revoked() {
+        let keys = loaded();
+        keys.replace(&document(&[("a", 0), ("b", 1)])).unwrap();
+        assert_eq!([keys.revoke("a", 100), keys.revoke("a", 200)], [Ok(true), Ok(false)]);
+        assert!(!keys.current().unwrap().contains("a") && keys.current().unwrap().contains("b"));
+        keys.replace(&document(&[("a", 0)])).unwrap();
+        assert!(!keys.current().unwrap().contains("a") && keys.is_revoked("a"));
+        assert!(!keys.are_usable(), "an empty set is none");
+        keys.sweep(199);
+        assert!(keys.is_revoked("a"));
+        keys.sweep(200);
+        keys.replace(&document(&[("a", 0), ("b", 1)])).unwrap();
+        assert!(keys.are_usable() && keys.current().unwrap().contains("a"));
+    }
+
+    #[test]
+    fn revoked_keys_are_bounded() {
+        let keys = loaded();
+        for number in 0..MOST_REVOKED {
+            keys.revoke(&number.to_string(), 100).unwrap();
+        }
+        assert_eq!(keys.revoke("one more", 100), Err(Full));
         assert!(keys.current().unwrap().contains("a"));
     }
 

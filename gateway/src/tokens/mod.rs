@@ -1,10 +1,12 @@
-//! Access tokens: which are known, which keys verify the others, and where those keys come from.
+//! Access tokens: which are known, which keys verify the others, where those keys come from, and what was revoked.
 //!
 //! Shared by all cores. It verifies; whether a verified caller may do something is asked in the pipeline.
 
 mod cache;
 mod fetch;
 mod keys;
+mod revocations;
+mod source;
 mod verified;
 
 use std::sync::Arc;
@@ -12,9 +14,12 @@ use std::time::Duration;
 
 use access_token::{KeySet, KeySetError, Refusal, Verification};
 
-pub use fetch::{FetchError, Source, keep_fresh};
+pub use fetch::{FetchError, keep_fresh};
+pub use revocations::{FeedStatus, KINDS, Revocations, Subscriber, Subscription, follow, sweep};
+pub use source::Source;
 pub use verified::Verified;
 
+use crate::config::OnStale;
 use cache::{Cache, Fingerprint, Generation};
 use keys::{Change, Keys};
 
@@ -24,6 +29,9 @@ pub enum Unverified {
     /// The token is no good.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The token was good until its session, its user or its client was revoked.
+    #[error("the token has been revoked")]
+    Revoked,
     /// There are no keys to tell, because none could be fetched yet.
     #[error("no key set has been loaded yet")]
     NoKeys,
@@ -44,12 +52,20 @@ pub struct Tokens {
     verification: Verification,
     cache: Cache,
     keys: Keys,
+    revocations: Revocations,
 }
 
 impl Tokens {
-    /// Nothing is known yet. For the two durations see `[tokens] jwks_cooldown` and `jwks_wait`.
-    pub fn new(verification: Verification, cool_down: Duration, wait: Duration) -> Self {
-        Self { verification, cache: Cache::default(), keys: Keys::new(cool_down, wait) }
+    /// Nothing is known yet. For the two durations see `[tokens] jwks_cooldown` and `jwks_wait`; `on_stale` is none
+    /// where no feed of revocations is configured.
+    pub fn new(
+        verification: Verification,
+        cool_down: Duration,
+        wait: Duration,
+        on_stale: Option<OnStale>,
+    ) -> Self {
+        let (cache, keys) = (Cache::default(), Keys::new(cool_down, wait));
+        Self { verification, cache, keys, revocations: Revocations::new(on_stale) }
     }
 
     /// The key set's state.
@@ -57,9 +73,25 @@ impl Tokens {
         &self.keys
     }
 
+    /// What is revoked.
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// How the feed of revocations stands; none if none is configured.
+    pub fn feed(&self) -> Option<FeedStatus> {
+        let status = self.revocations.status()?;
+        Some(FeedStatus { entries: status.entries + self.keys.revoked(), ..status })
+    }
+
+    /// Whether a token that was verified has been revoked since.
+    pub fn is_revoked(&self, verified: &Verified) -> bool {
+        self.revocations.concerns(verified.subject(), verified.principal().epoch())
+    }
+
     /// Whether there is a key set.
     pub fn has_keys(&self) -> bool {
-        self.keys.current().is_some()
+        self.keys.are_usable()
     }
 
     /// How many tokens are known.
@@ -85,25 +117,44 @@ impl Tokens {
         Ok(())
     }
 
+    /// Drops a key and every token that is known, since any of them may be the key's.
+    ///
+    /// # Errors
+    /// There is no room to remember another revoked key.
+    fn revoke_key(&self, kid: &str, until: i64) -> Result<(), revocations::Full> {
+        // The key first, as in `replace_keys`. The feed repeats itself, and only the first time costs anybody anything.
+        if self.keys.revoke(kid, until)? {
+            tracing::warn!(kid, "a signing key was revoked: known tokens are verified again");
+            self.cache.clear();
+        }
+        Ok(())
+    }
+
+    /// Forgets revocations that no living token is concerned by.
+    fn forget_dead(&self, now: i64) {
+        self.keys.sweep(now);
+        self.revocations.sweep(now);
+    }
+
     /// Who is known by this token at `now`, in Unix seconds. Waits only if its key is unknown.
     ///
     /// # Errors
     /// See [`Unverified`].
     pub async fn verify(&self, token: &str, now: i64) -> Result<(Arc<Verified>, Found), Unverified> {
         let fingerprint = Fingerprint::of(token);
-        match self.cache.get(&fingerprint) {
+        let (verified, found) = match self.cache.get(&fingerprint) {
             Some(known) => match known.check(&self.verification.audience, now) {
-                Ok(()) => Ok((known, Found::Known)),
+                Ok(()) => (known, Found::Known),
                 Err(refusal) => {
                     self.cache.remove(&fingerprint);
-                    Err(refusal.into())
+                    return Err(refusal.into());
                 }
             },
             // Boxed: rare, and else part of the future that every request is.
-            None => {
-                Box::pin(self.check(token, fingerprint, now)).await.map(|verified| (verified, Found::Checked))
-            }
-        }
+            None => (Box::pin(self.check(token, fingerprint, now)).await?, Found::Checked),
+        };
+        // A revoked token stays in the cache: who repeats it costs a look-up and no signature.
+        if self.is_revoked(&verified) { Err(Unverified::Revoked) } else { Ok((verified, found)) }
     }
 
     async fn check(
@@ -115,6 +166,9 @@ impl Tokens {
         // The generation before the keys: see `replace_keys`.
         let (began, keys) = (self.cache.generation(), self.keys.current());
         match self.check_with(keys.as_deref(), token, fingerprint, now, began) {
+            Err(Unverified::Refused(Refusal::UnknownKey { kid })) if self.keys.is_revoked(&kid) => {
+                Err(Unverified::Revoked)
+            }
             Err(Unverified::NoKeys | Unverified::Refused(Refusal::UnknownKey { .. }))
                 if self.keys.refreshed(keys.as_ref()).await =>
             {

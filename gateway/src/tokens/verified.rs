@@ -2,6 +2,7 @@
 
 use access_token::{Audience, Claims, Refusal};
 
+use super::revocations::Subject;
 use crate::pipeline::principal::Principal;
 
 /// A token whose signature was checked.
@@ -9,17 +10,23 @@ use crate::pipeline::principal::Principal;
 pub struct Verified {
     principal: Principal,
     audience: Audience,
+    subject: Subject,
 }
 
 impl Verified {
     /// Keeps of verified claims what requests need.
     pub fn new(claims: Claims) -> Self {
-        Self { principal: Principal::new(&claims), audience: claims.aud }
+        Self { principal: Principal::new(&claims), subject: Subject::of(&claims), audience: claims.aud }
     }
 
     /// Whose token it is.
     pub const fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// What the revocations are asked.
+    pub(super) const fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// Asks again what may have changed since the signature was checked.

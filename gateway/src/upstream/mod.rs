@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use connect::{ConnectError, Target};
+pub use connect::{ConnectError, Stream, Target};
 pub use roots::{RootsError, client_config};
 pub use server::{Lease, Sendable};
 

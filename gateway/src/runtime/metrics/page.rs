@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BOUNDS, CoreMetrics, Counter};
+use crate::tokens::{FeedStatus, KINDS};
 
 /// Gauges that belong to the process and not to a core.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +18,8 @@ pub struct Gauges {
     pub has_keys: bool,
     /// Fetches of the key set that succeeded and failed.
     pub fetches: (u64, u64),
+    /// The feed of revocations, if there is one.
+    pub feed: Option<FeedStatus>,
     /// Whether the process is on its way out.
     pub draining: bool,
 }
@@ -29,6 +32,9 @@ pub fn render(cores: &[Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> S
     page.upstreams(names);
     page.tokens();
     page.process(gauges);
+    if let Some(feed) = gauges.feed {
+        page.feed(feed);
+    }
     page.text
 }
 
@@ -125,7 +131,7 @@ impl Page<'_> {
     fn tokens(&mut self) {
         let name = "gateway_tokens_total";
         self.head(name, "counter", "Access tokens that requests presented.");
-        for (index, result) in ["known", "checked", "refused"].iter().enumerate() {
+        for (index, result) in ["known", "checked", "refused", "revoked"].iter().enumerate() {
             let count = self.sum(|core| &core.tokens[index]);
             self.line(name, &format!("result=\"{result}\""), count);
         }
@@ -154,6 +160,24 @@ impl Page<'_> {
         let help = "Access log lines lost because standard output was not read.";
         self.single("gateway_access_log_lines_dropped_total", "counter", help, dropped);
     }
+
+    fn feed(&mut self, feed: FeedStatus) {
+        self.single("gateway_revocations", "gauge", "Revocations that are kept.", feed.entries);
+        let help = "Whether revocations may have been missed.";
+        self.single("gateway_revocations_stale", "gauge", help, u8::from(feed.stale));
+        let help = "Whether there was no room for all revocations; good tokens are refused meanwhile.";
+        self.single("gateway_revocations_overflowed", "gauge", help, u8::from(feed.overflowed));
+        let help = "Since the feed was last heard of; +Inf before its first snapshot.";
+        let lag = feed.lag.map_or("+Inf".to_owned(), |lag| lag.as_secs_f64().to_string());
+        self.single("gateway_revocations_lag_seconds", "gauge", help, lag);
+        let help = "Times that the feed was interrupted or could not be had.";
+        self.single("gateway_revocations_interruptions_total", "counter", help, feed.interruptions);
+        let name = "gateway_revocations_received_total";
+        self.head(name, "counter", "Revocations received; after an interruption some come again.");
+        for (kind, count) in KINDS.iter().zip(feed.events) {
+            self.line(name, &format!("kind=\"{kind}\""), count);
+        }
+    }
 }
 
 fn with_none(names: &[String]) -> impl Iterator<Item = &str> {
@@ -177,10 +201,12 @@ mod tests {
         cores[1].answered(None, StatusCode::NOT_FOUND, Duration::ZERO, 1);
         cores[0].failed(orders, Failed::Broken);
         cores[0].token(TokenResult::Checked);
+        let events = [4, 0, 0, 0, 1];
+        let feed = FeedStatus { entries: 7, stale: true, events, ..FeedStatus::default() };
         let text = render(
             &cores,
             &["orders".to_owned()],
-            Gauges { connections: 3, has_keys: true, ..Gauges::default() },
+            Gauges { connections: 3, has_keys: true, feed: Some(feed), ..Gauges::default() },
         );
         for line in [
             "gateway_requests_total{upstream=\"orders\",status=\"2xx\"} 2",
@@ -194,6 +220,10 @@ mod tests {
             "gateway_tokens_total{result=\"checked\"} 1",
             "gateway_connections 3",
             "gateway_key_set_loaded 1",
+            "gateway_revocations 7",
+            "gateway_revocations_stale 1",
+            "gateway_revocations_lag_seconds +Inf",
+            "gateway_revocations_received_total{kind=\"session\"} 4",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
         }

@@ -75,8 +75,19 @@ impl<'a> Setup<'a> {
         text
     }
 
-    /// Starts it, and waits until it has keys if there are any to have.
+    /// Starts it, and waits until it is ready if it has keys to become so.
     pub(crate) async fn start(self) -> Gateway {
+        let has_keys = self.issuer.is_some();
+        let gateway = self.start_unready().await;
+        if has_keys {
+            eventually("the gateway is ready", async || (gateway.ready().await.status == 200).then_some(()))
+                .await;
+        }
+        gateway
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) async fn start_unready(self) -> Gateway {
         let mut environment =
             vec![("APP_ENV", "development"), ("IDENTITY_KEY", IDENTITY_KEY), ("LOG", "off")];
         environment.extend(self.environment.iter().copied());
@@ -91,12 +102,7 @@ impl<'a> Setup<'a> {
             })
         };
         let thread = std::thread::spawn(move || listening.serve(stop_signal).unwrap());
-        let gateway = Gateway { address, admin, stop: Some(stop), thread: Some(thread) };
-        if self.issuer.is_some() {
-            eventually("the gateway is ready", async || (gateway.ready().await.status == 200).then_some(()))
-                .await;
-        }
-        gateway
+        Gateway { address, admin, stop: Some(stop), thread: Some(thread) }
     }
 }
 
