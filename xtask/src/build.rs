@@ -10,18 +10,16 @@ use crate::{interrupt, workspace};
 /// The processes, by package and binary name.
 pub(crate) const PROCESSES: [&str; 3] = ["auth-service", "business-api", "gateway"];
 
-/// Builds what a person runs, and gives back the folder with the binaries.
-pub(crate) fn for_use(release: bool) -> Result<PathBuf> {
+/// Builds what a person runs with a profile of the workspace's, and gives back the folder with the binaries.
+pub(crate) fn for_use(profile: &str) -> Result<PathBuf> {
     let mut command = workspace::cargo();
-    command.arg("build");
+    command.args(["build", "--profile", profile]);
     for package in PROCESSES {
         command.args(["--package", package]);
     }
-    if release {
-        command.arg("--release");
-    }
     run(command)?;
-    Ok(workspace::target()?.join(if release { "release" } else { "debug" }))
+    // Cargo's folder for `dev` is older than its profiles.
+    Ok(workspace::target()?.join(if profile == "dev" { "debug" } else { profile }))
 }
 
 /// Builds everything that tests need in one go: the tests, and beside them the binaries that system

@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use postgres_cluster::TemporaryCluster;
 
+use crate::scratch::Scratch;
 use crate::stack::database::Server;
 use crate::stack::environment::{Environment, Surroundings};
 use crate::stack::ports::Ports;
@@ -17,25 +18,6 @@ use crate::{build, interrupt, orphans, packages, workspace};
 
 /// Below Linux's ephemeral ports, above everybody's favourites.
 const FIRST_PORT: u16 = 22_000;
-
-/// A folder for this run's files, removed with the value.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("portcullis-e2e-{}", std::process::id()));
-        fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays is in the temporary folder.
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
 
 /// Installs what is missing, builds, starts, tries, stops.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -53,7 +35,7 @@ fn with_portcullis(
     binaries: &Path,
     browser: &Browser,
 ) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("e2e")?;
     let cluster = TemporaryCluster::start(installed, &[])?;
     let running = cluster.running().context("the test server")?;
     let server = Server { url: running.superuser_url("postgres"), psql: running.psql().clone() };

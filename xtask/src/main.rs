@@ -4,12 +4,14 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the terminal is this program's interface")]
 
+mod bench;
 mod build;
 mod e2e;
 mod http;
 mod interrupt;
 mod orphans;
 mod packages;
+mod scratch;
 mod stack;
 mod test;
 mod up;
@@ -33,6 +35,9 @@ enum Task {
     Up(up::Arguments),
     /// Run every test on a PostgreSQL of its own.
     Test(test::Arguments),
+    /// Measure Portcullis beside what it is compared with, and print a table.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run the browser test and the tour against a freshly started Portcullis.
     E2e,
 }
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Task::Up(arguments) => up::run(arguments),
         Task::Test(arguments) => test::run(arguments),
         Task::E2e => e2e::run(),
+        Task::Bench(bench) => bench::run(bench),
     };
     match result {
         Ok(code) => code,

@@ -87,6 +87,11 @@ impl Processes {
         Ok(())
     }
 
+    /// The process of this name.
+    pub(crate) fn id(&self, name: &str) -> Option<u32> {
+        self.running.iter().find(|running| running.name == name).map(|running| running.child.id())
+    }
+
     /// Fails as soon as one has ended by itself, with its last lines.
     pub(crate) fn check(&mut self) -> Result<()> {
         for running in &mut self.running {

@@ -60,6 +60,12 @@ impl Settings {
         Ok(Self { file, ignore_environment: true })
     }
 
+    /// The same with this setting.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.file.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// A setting, if it is set to anything.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let real = std::env::var(name).ok().filter(|_| !self.ignore_environment);

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ports.check_free(database.is_private())?;
 
     say("building auth-service, business-api and gateway");
-    let binaries = build::for_use(arguments.release)?;
+    let binaries = build::for_use(if arguments.release { "release" } else { "dev" })?;
     let mut database = database.start(ports.postgres())?;
     database.server()?.prepare(&settings)?;
     let surroundings = Surroundings { frontend: SAMPLE_FRONTEND, folder: &folder, binaries: &binaries };

@@ -1,0 +1,24 @@
+//! `cargo xtask bench …`: what Portcullis costs, measured beside what it is compared with. docs/benchmarks.md tells how.
+
+mod auth;
+mod load;
+mod report;
+mod usage;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// What can be measured.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Refreshes through the gateway, beside pgbench of the bare statement on the same server.
+    Auth(auth::Arguments),
+}
+
+/// Measures and prints.
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+    match bench {
+        Bench::Auth(arguments) => auth::run(arguments),
+    }
+}
