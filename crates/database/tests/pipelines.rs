@@ -77,10 +77,8 @@ async fn a_statement_is_prepared_once_on_a_connection() {
     }
     callers.join_all().await;
     let query = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT $1%'";
-    let found: Count = database
-        .hot(async |connection| diesel::sql_query(query).get_result(connection).await)
-        .await
-        .unwrap();
+    let found: Count =
+        database.hot(async |connection| diesel::sql_query(query).get_result(connection).await).await.unwrap();
     assert_eq!(found.count, 1);
 }
 
