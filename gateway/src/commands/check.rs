@@ -5,7 +5,7 @@ use std::path::Path;
 
 use process::Settings;
 
-use crate::config::{Access, Config, ConfigError, Route};
+use crate::config::{Access, Config, ConfigError, OnStale, Route};
 use crate::runtime::{TlsError, certificates_are_usable};
 
 /// Why a gateway would not start with this file.
@@ -31,6 +31,8 @@ pub fn check(path: &Path, settings: Settings) -> Result<String, CheckError> {
 
 fn report(path: &Path, config: &Config) -> String {
     let mut report = format!("{} is usable in {}.\n", path.display(), config.mode);
+    // Writing to a String does not fail.
+    let _ = writeln!(report, "{}\n", revocations(config));
     for route in &config.routes {
         // Writing to a String does not fail.
         let _ = writeln!(
@@ -42,6 +44,16 @@ fn report(path: &Path, config: &Config) -> String {
         );
     }
     report
+}
+
+/// Where the gateway learns what was revoked, in words.
+pub(super) fn revocations(config: &Config) -> String {
+    let urls = config.tokens.revocations.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    match config.tokens.feed_policy() {
+        None => "no revocations are followed: a token is good until it expires".to_owned(),
+        Some(OnStale::Serve) => format!("revocations from {urls}; while they are stale, tokens are good"),
+        Some(OnStale::Deny) => format!("revocations from {urls}; while they are stale, tokens get 503"),
+    }
 }
 
 fn upstream<'c>(config: &'c Config, route: &Route) -> &'c str {
@@ -93,6 +105,10 @@ mod tests {
         let report = report(Path::new("g.toml"), &parsed(&sample()));
         let words: Vec<Vec<&str>> = report.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0].join(" "), "g.toml is usable in development.");
+        assert_eq!(
+            report.lines().nth(1).unwrap(),
+            "revocations from http://127.0.0.1:8081/internal/revocations; while they are stale, tokens are good"
+        );
         assert!(words.contains(&vec!["POST", "/api/auth/login", "auth", "public"]), "{report}");
         assert!(words.contains(&vec!["/api/admin/orders", "orders", "role", "ADMIN"]), "{report}");
     }

@@ -8,7 +8,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Uri};
 
-use super::check::access;
+use super::check::{access, revocations};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
 use crate::pipeline::match_route::Routes;
@@ -91,6 +91,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     let _ = writeln!(text, "body      up to {} bytes", route.body);
     let credentials = if route.forward_authorization { "forwarded" } else { "consumed" };
     let _ = writeln!(text, "token     {credentials}");
+    if route.access != Access::Public {
+        let _ = writeln!(text, "revoked   {}", revocations(config));
+    }
 }
 
 /// What a caller of this role, or an anonymous one, gets; a real one's token must also be good.
@@ -144,6 +147,20 @@ mod tests {
         check("GET", "/api/admin/../orders", Some("ADMIN"), "400 bad_request");
         check("GET", "http://evil.example/api/auth/me", Some("USER"), "421 misdirected_request");
         check("TRACE", "/api/auth/me", None, "405 method_not_allowed");
+    }
+
+    #[test]
+    fn it_says_whether_a_token_can_be_revoked() {
+        let explained = |path: &str, file: &str| {
+            let question = Question { method: "POST".into(), url: path.into(), role: None };
+            explain(&question, &parsed(file)).unwrap()
+        };
+        let deny = sample().replace("upstream = \"auth\"  ", "on_stale = \"deny\"\nupstream = \"auth\"  ");
+        let none = sample().replace("\nrevocations =", "\n# revocations =");
+        assert!(explained("/api/orders", &sample()).contains("while they are stale, tokens are good"));
+        assert!(explained("/api/orders", &deny).contains("while they are stale, tokens get 503"));
+        assert!(explained("/api/orders", &none).contains("revoked   no revocations are followed"));
+        assert!(!explained("/api/auth/login", &sample()).contains("revoked"));
     }
 
     #[test]

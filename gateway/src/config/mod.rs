@@ -12,7 +12,6 @@ mod routes;
 mod upstreams;
 mod values;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,15 +98,6 @@ pub enum OnStale {
     Serve,
     /// They are refused.
     Deny,
-}
-
-impl fmt::Display for OnStale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Serve => "serve",
-            Self::Deny => "deny",
-        })
-    }
 }
 
 impl Tokens {

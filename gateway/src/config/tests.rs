@@ -80,6 +80,7 @@ fn the_development_sample_has_the_whole_table() {
         assert_eq!(access(path), Some(admin.clone()), "{path}");
     }
     assert_eq!(config.tokens.upstream, Some(UpstreamId(0)));
+    assert_eq!(config.tokens.feed_policy(), Some(OnStale::Serve));
     assert_eq!(config.upstream(UpstreamId(0)).name, "auth");
     assert_eq!(config.timeouts.head, Duration::from_secs(10));
     assert_eq!(config.limits, Limits { head: 32 << 10, body: 100 << 20 });
@@ -98,6 +99,7 @@ fn the_production_sample_is_good_in_production() {
     assert!(config.mode.is_production() && config.tls.is_some());
     assert_eq!(config.hosts, ["api.example.com"]);
     assert_eq!(config.tokens.jwks, ["https://auth.internal:8081/.well-known/jwks.json"]);
+    assert_eq!(config.tokens.revocations, ["https://auth.internal:8081/internal/revocations"]);
     let server = &config.upstreams[0].servers[0];
     assert_eq!((server.tls, server.host.as_str(), server.port), (true, "auth.internal", 8081));
     let parsed = parsed(&sample());
@@ -105,7 +107,7 @@ fn the_production_sample_is_good_in_production() {
     assert_eq!(paths(&config), paths(&parsed), "both samples route the same");
     let missing = complaints(text, &[KEY]);
     assert!(
-        missing.len() == 6 && missing.iter().all(|said| said.contains("the environment has no")),
+        missing.len() == 7 && missing.iter().all(|said| said.contains("the environment has no")),
         "{missing:#?}"
     );
 }

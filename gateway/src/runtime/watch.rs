@@ -109,6 +109,7 @@ pub struct Watch {
     token_end: Cell<Option<Instant>>,
     streaming: Cell<bool>,
     answered_for: RefCell<Option<Arc<Verified>>>,
+    revoked: Cell<bool>,
     write: Cell<Option<Instant>>,
     expired: Cell<Option<Expired>>,
     exchange: Cell<u64>,
@@ -129,6 +130,7 @@ impl Watch {
             token_end: Cell::new(None),
             streaming: Cell::new(false),
             answered_for: RefCell::default(),
+            revoked: Cell::new(false),
             write: Cell::new(None),
             expired: Cell::new(None),
             exchange: Cell::new(0),
@@ -258,11 +260,14 @@ impl Watch {
     /// An answer flows to the caller with this token.
     pub fn answers(&self, verified: Arc<Verified>) {
         self.answered_for.replace(Some(verified));
+        self.revoked.set(false);
     }
 
-    /// Ends an answer that flows to a caller whose token `is_revoked`; the connection must be woken to notice.
+    /// Ends an answer that still flows although its caller's token was revoked when this was last asked: a request
+    /// that revokes its own token gets its answer. Says whether the connection must be woken to notice.
     pub fn end_if(&self, is_revoked: impl FnOnce(&Verified) -> bool) -> bool {
-        let ends = self.answered_for.borrow().as_deref().is_some_and(is_revoked);
+        let revoked = self.answered_for.borrow().as_deref().is_some_and(is_revoked);
+        let ends = revoked && self.revoked.replace(true);
         if ends {
             self.answered_for.replace(None);
             self.expired.set(Some(self.expired.get().unwrap_or(Expired::Revoked)));

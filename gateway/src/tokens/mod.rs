@@ -20,6 +20,9 @@ pub use source::Source;
 pub use verified::Verified;
 
 use crate::config::OnStale;
+#[cfg(test)]
+pub(crate) use verified::tests::verified as verified_for_tests;
+
 use cache::{Cache, Fingerprint, Generation};
 use keys::{Change, Keys};
 

@@ -92,6 +92,24 @@ fn an_answer_ends_with_its_token_and_a_question_does_not() {
 }
 
 #[test]
+fn an_answer_that_still_flows_ends_with_its_revocation() {
+    let watch = Watch::new(LIMITS, Instant::now());
+    let token = || Arc::new(crate::tokens::verified_for_tests());
+    watch.request_started();
+    watch.answers(token());
+    assert!(!watch.end_if(|_| false));
+    assert!(!watch.end_if(|_| true), "it may be the answer to what revoked the token");
+    assert!(watch.end_if(|_| true));
+    assert_eq!(watch.expired(), Some(Expired::Revoked));
+    watch.request_started();
+    assert!(!watch.end_if(|_| true), "nothing flows");
+    watch.answers(token());
+    assert!(!watch.end_if(|_| true), "another answer");
+    watch.request_finished(Instant::now());
+    assert!(!watch.end_if(|_| true));
+}
+
+#[test]
 fn a_client_that_does_not_read_is_closed() {
     let start = Instant::now();
     let watch = Watch::new(LIMITS, start);
