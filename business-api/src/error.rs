@@ -30,9 +30,6 @@ pub enum Error {
     /// The `Idempotency-Key` belongs to another order.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
-    /// `limit` or `cursor` is wrong.
-    #[error("{0}")]
-    InvalidQuery(&'static str),
     /// The database did not do it.
     #[error(transparent)]
     Database(#[from] database::Error),
@@ -49,7 +46,6 @@ impl From<Error> for Failure {
             }
             Error::InvalidKey(_) => (StatusCode::BAD_REQUEST, codes::INVALID_IDEMPOTENCY_KEY),
             Error::KeyReused(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::IDEMPOTENCY_KEY_REUSED),
-            Error::InvalidQuery(_) => (StatusCode::BAD_REQUEST, codes::INVALID_QUERY),
             Error::Database(error @ database::Error::Unavailable(_)) => return Self::unavailable(error),
             Error::Database(error @ database::Error::Statement(_)) => return Self::internal(error),
         };

@@ -1,13 +1,12 @@
 //! `/api/admin/orders`: everybody's orders, for the role ADMIN (see `routes`).
 
 use axum::extract::State;
-use http_api::Json;
+use http_api::{Json, Page, PageBody};
 use serde::Deserialize;
 
 use crate::db::Orders;
 use crate::error::Error;
 use crate::http::order_body::OrderBody;
-use crate::http::page::{Page, PageBody};
 use crate::http::{find_visible, now};
 use crate::orders::advance::advance;
 use crate::orders::{OrderId, Status, Viewer};
@@ -20,9 +19,12 @@ pub struct StatusBody {
 }
 
 /// `GET /api/admin/orders`
-pub async fn list_all_orders(State(orders): State<Orders>, page: Page) -> Result<Json<PageBody>, Error> {
-    let found = orders.page_of_all(page.after, page.fetch()).await?;
-    Ok(Json(page.body(found)))
+pub async fn list_all_orders(
+    State(orders): State<Orders>,
+    page: Page,
+) -> Result<Json<PageBody<OrderBody>>, Error> {
+    let found = orders.page_of_all(page.after.map(OrderId), page.fetch()).await?;
+    Ok(Json(OrderBody::page(page, found)))
 }
 
 /// `PATCH /api/admin/orders/{id}`

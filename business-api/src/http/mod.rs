@@ -5,7 +5,6 @@ mod idempotency;
 mod order_body;
 mod order_id;
 pub mod orders;
-mod page;
 
 use identity_axum::CurrentUser;
 use time::OffsetDateTime;

@@ -1,5 +1,6 @@
 //! Orders as JSON.
 
+use http_api::{Page, PageBody};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -29,6 +30,13 @@ struct ItemBody {
     sku: String,
     quantity: i32,
     unit_price_minor: i64,
+}
+
+impl OrderBody {
+    /// A page of a list.
+    pub fn page(page: Page, fetched: Vec<Order>) -> PageBody<Self> {
+        page.body(fetched.into_iter().map(Self::from).collect(), |order| order.id)
+    }
 }
 
 impl From<Order> for OrderBody {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use http_api::Json;
+use http_api::{Json, Page, PageBody};
 use identity_axum::CurrentUser;
 use uuid::Uuid;
 
@@ -12,7 +12,6 @@ use crate::db::Orders;
 use crate::error::Error;
 use crate::http::idempotency::Idempotency;
 use crate::http::order_body::{DraftBody, OrderBody};
-use crate::http::page::{Page, PageBody};
 use crate::http::{customer, find_visible, now, viewer};
 use crate::orders::cancel::cancel;
 use crate::orders::idempotency_key::answer_again;
@@ -24,9 +23,9 @@ pub async fn list_orders(
     State(orders): State<Orders>,
     user: CurrentUser,
     page: Page,
-) -> Result<Json<PageBody>, Error> {
-    let found = orders.page_of(&customer(&user), page.after, page.fetch()).await?;
-    Ok(Json(page.body(found)))
+) -> Result<Json<PageBody<OrderBody>>, Error> {
+    let found = orders.page_of(&customer(&user), page.after.map(OrderId), page.fetch()).await?;
+    Ok(Json(OrderBody::page(page, found)))
 }
 
 /// `POST /api/orders`

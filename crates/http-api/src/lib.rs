@@ -1,4 +1,4 @@
-//! The house rules that both of our axum services keep at their HTTP boundary: bodies, errors, deadlines,
+//! The house rules that both of our axum services keep at their HTTP boundary: bodies, lists, errors, deadlines,
 //! metrics, graceful stop.
 //!
 //! Knows axum. Knows no route, no table and no rule of either service.
@@ -7,12 +7,14 @@ mod failure;
 mod json;
 mod metrics;
 mod observe;
+mod page;
 mod serve;
 
 pub use failure::Failure;
 pub use json::Json;
 pub use metrics::HttpMetrics;
 pub use observe::{DEADLINE, finish};
+pub use page::{Page, PageBody};
 pub use serve::serve;
 
 /// The largest body that a service reads.

@@ -1,0 +1,111 @@
+//! Lists a page at a time, newest first: `limit` and `cursor` in, `{items,nextCursor}` out.
+
+use axum::extract::{FromRequestParts, Query};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use http::request::Parts;
+use problem::{Problem, codes};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+
+const DEFAULT_LIMIT: u8 = 20;
+const MAX_LIMIT: u8 = 100;
+
+/// Which page is asked for; 400 `invalid_query` when the query is none that a list understands. Ids are UUIDv7, so their
+/// order is that of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    limit: u8,
+    /// The id of the last item of the page before.
+    pub after: Option<Uuid>,
+}
+
+/// A page in an answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageBody<T> {
+    items: Vec<T>,
+    /// `null` on the last page.
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PageQuery {
+    limit: Option<u8>,
+    cursor: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        const WRONG: &str = "Limit must be one number from 1 to 100, and cursor one that a list has given.";
+        let query = Query::<PageQuery>::from_request_parts(parts, state).await;
+        let Query(PageQuery { limit, cursor }) = query.map_err(|_| invalid(WRONG))?;
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(invalid(WRONG));
+        }
+        Ok(Self { limit, after: cursor.as_deref().map(read_cursor).transpose()? })
+    }
+}
+
+impl Page {
+    /// How many items to fetch: one more than asked for tells whether there is a next page.
+    #[must_use]
+    pub fn fetch(self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The answer, from what was fetched.
+    #[must_use]
+    pub fn body<T>(self, mut fetched: Vec<T>, id: impl Fn(&T) -> Uuid) -> PageBody<T> {
+        let limit = usize::from(self.limit);
+        let has_next = fetched.len() > limit;
+        fetched.truncate(limit);
+        let next_cursor = fetched.last().filter(|_| has_next).map(|last| write_cursor(id(last)));
+        PageBody { items: fetched, next_cursor }
+    }
+}
+
+fn write_cursor(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+fn read_cursor(cursor: &str) -> Result<Uuid, Failure> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+    id.ok_or_else(|| invalid("Cursor is not one that a list has given."))
+}
+
+fn invalid(detail: &str) -> Failure {
+    Problem::new(StatusCode::BAD_REQUEST, codes::INVALID_QUERY, detail).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_on_until_there_is_nothing_more() {
+        let ids = [Uuid::from_u128(3), Uuid::from_u128(2), Uuid::from_u128(1)];
+        let page = Page { limit: 2, after: None };
+        assert_eq!(page.fetch(), 3);
+        let first = page.body(ids.to_vec(), |id| *id);
+        assert_eq!(first.items, ids[..2]);
+        let after = read_cursor(&first.next_cursor.expect("a next page")).expect("our own cursor");
+        assert_eq!(after, ids[1]);
+        let last = page.body(ids[2..].to_vec(), |id| *id);
+        assert_eq!((last.items.len(), last.next_cursor), (1, None));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        for wrong in ["", "AAAA", "*", "AAAAAAAAAAAAAAAAAAAAAAA"] {
+            assert!(read_cursor(wrong).is_err(), "{wrong}");
+        }
+    }
+}
