@@ -6,19 +6,23 @@ use axum::response::{IntoResponse, Response};
 use http_api::Failure;
 use problem::{FieldError, Problem, codes};
 
+use crate::accounts::administration::LastAdmin;
 use crate::accounts::bootstrap::BootstrapRefusal;
 use crate::accounts::email::InvalidEmail;
 use crate::accounts::hash_threads::Overloaded;
 use crate::accounts::login::LoginRefusal;
 use crate::accounts::password::RefusedPassword;
+use crate::accounts::password_change::{InvalidNewPassword, WrongPassword};
 use crate::accounts::password_hash::HashingFailed;
 use crate::accounts::registration::{EmailTaken, InvalidRegistration};
 use crate::app::NotPrepared;
 use crate::db::users::InsertError;
+use crate::http::current_session::NoSession;
 use crate::http::login::BodyDeliveryRefused;
-use crate::http::me::NoSession;
 use crate::http::origin::OriginRefused;
 use crate::http::presented_token::NoToken;
+use crate::http::revocations::NotTheGateway;
+use crate::revocations::feed::Full;
 use crate::sessions::{Ending, Refusal};
 use crate::tokens::access_token::NotIssued;
 
@@ -49,6 +53,14 @@ pub enum Error {
     #[error(transparent)]
     NoSession(#[from] NoSession),
     #[error(transparent)]
+    NotFound(#[from] NotFound),
+    #[error(transparent)]
+    InvalidNewPassword(#[from] InvalidNewPassword),
+    #[error(transparent)]
+    WrongPassword(#[from] WrongPassword),
+    #[error(transparent)]
+    LastAdmin(#[from] LastAdmin),
+    #[error(transparent)]
     Overloaded(#[from] Overloaded),
     #[error(transparent)]
     NotIssued(#[from] NotIssued),
@@ -58,16 +70,25 @@ pub enum Error {
     Hashing(#[from] HashingFailed),
     #[error(transparent)]
     NotPrepared(#[from] NotPrepared),
+    #[error(transparent)]
+    NotTheGateway(#[from] NotTheGateway),
+    #[error(transparent)]
+    FeedFull(#[from] Full),
     #[error("a cookie could not be written")]
     Cookie(#[from] InvalidHeaderValue),
 }
+
+/// What the path names is not there, or not the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such {0}")]
+pub struct NotFound(pub &'static str);
 
 impl Error {
     /// The status and the code that the client sees.
     #[must_use]
     pub const fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::InvalidEmail(_) | Self::Registration(_) => {
+            Self::InvalidEmail(_) | Self::Registration(_) | Self::InvalidNewPassword(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, codes::INVALID_FIELDS)
             }
             Self::EmailTaken(_) => (StatusCode::CONFLICT, codes::EMAIL_TAKEN),
@@ -77,13 +98,18 @@ impl Error {
             Self::Login(LoginRefusal::AccountDisabled) | Self::Refresh(Refusal::AccountDisabled) => {
                 (StatusCode::FORBIDDEN, codes::ACCOUNT_DISABLED)
             }
-            Self::Bootstrap(BootstrapRefusal::Closed) => (StatusCode::NOT_FOUND, codes::NOT_FOUND),
+            Self::Bootstrap(BootstrapRefusal::Closed) | Self::NotFound(_) => {
+                (StatusCode::NOT_FOUND, codes::NOT_FOUND)
+            }
+            Self::WrongPassword(_) => (StatusCode::FORBIDDEN, codes::WRONG_PASSWORD),
+            Self::LastAdmin(_) => (StatusCode::CONFLICT, codes::LAST_ADMIN),
             Self::Bootstrap(BootstrapRefusal::WrongToken) => {
                 (StatusCode::FORBIDDEN, codes::INVALID_BOOTSTRAP_TOKEN)
             }
             Self::Origin(_) | Self::NoToken(NoToken::Origin(_)) => {
                 (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED)
             }
+            Self::NotTheGateway(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
             Self::BodyDelivery(_) => (StatusCode::FORBIDDEN, codes::BODY_DELIVERY_REFUSED),
             Self::NoToken(NoToken::Missing) => (StatusCode::UNAUTHORIZED, codes::MISSING_TOKEN),
             Self::NoToken(NoToken::Invalid) | Self::Refresh(Refusal::InvalidToken) => {
@@ -99,6 +125,7 @@ impl Error {
             Self::NoSession(NoSession::NotAUser) => (StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED),
             Self::Overloaded(_)
             | Self::NotPrepared(_)
+            | Self::FeedFull(_)
             | Self::NotIssued(NotIssued::NoKey)
             | Self::Database(database::Error::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE)
@@ -138,7 +165,11 @@ impl Error {
         match self {
             Self::InvalidEmail(error) => vec![email_error(*error)],
             Self::Registration(InvalidRegistration { email, password }) => {
-                email.map(email_error).into_iter().chain(password.map(password_error)).collect()
+                let password = password.map(|error| password_error("password", error));
+                email.map(email_error).into_iter().chain(password).collect()
+            }
+            Self::InvalidNewPassword(InvalidNewPassword(error)) => {
+                vec![password_error("newPassword", *error)]
             }
             _ => Vec::new(),
         }
@@ -175,7 +206,9 @@ impl IntoResponse for Error {
 /// The rules write their errors as they would stand after a colon; an answer begins with a capital and ends with a stop.
 fn sentence(error: &Error) -> String {
     let text = match error {
-        Error::InvalidEmail(_) | Error::Registration(_) => "some fields are not acceptable".to_owned(),
+        Error::InvalidEmail(_) | Error::Registration(_) | Error::InvalidNewPassword(_) => {
+            "some fields are not acceptable".to_owned()
+        }
         _ => error.to_string(),
     };
     let mut characters = text.chars();
@@ -193,7 +226,7 @@ fn email_error(error: InvalidEmail) -> FieldError {
     FieldError { field: "email".to_owned(), code, message: error.to_string() }
 }
 
-fn password_error(error: RefusedPassword) -> FieldError {
+fn password_error(field: &str, error: RefusedPassword) -> FieldError {
     let code = match error {
         RefusedPassword::TooShort => "too_short",
         RefusedPassword::TooLong => "too_long",
@@ -201,7 +234,7 @@ fn password_error(error: RefusedPassword) -> FieldError {
         RefusedPassword::Common => "common",
         RefusedPassword::SimilarToEmail => "similar_to_email",
     };
-    FieldError { field: "password".to_owned(), code, message: error.to_string() }
+    FieldError { field: field.to_owned(), code, message: error.to_string() }
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use identity::Verifier;
+use identity_axum::require_role;
 
 use crate::app::App;
 use crate::http::prepared::require_prepared;
-use crate::http::{bootstrap, jwks, login, logout, me, refresh, register};
+use crate::http::{
+    admin_users, bootstrap, jwks, login, logout, logout_all, me, password, refresh, register, revocations,
+    sessions,
+};
 
 /// The service's listener: the API, which only the gateway may call, and the public keys, which anybody may have.
 pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
@@ -19,11 +23,25 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .route("/api/auth/login", post(login::log_in))
         .route("/api/auth/refresh", post(refresh::refresh_session))
         .route("/api/auth/logout", post(logout::log_out))
+        .route("/api/auth/logout-all", post(logout_all::log_out_everywhere))
         .route("/api/auth/me", get(me::show_me))
+        .route("/api/auth/sessions", get(sessions::list_sessions))
+        .route("/api/auth/sessions/{id}", delete(sessions::end_session))
+        .route("/api/auth/password", post(password::change_password))
         .route("/api/auth/bootstrap", post(bootstrap::bootstrap_admin))
+        .merge(administration())
+        .route("/internal/revocations", get(revocations::subscribe_revocations))
         .layer(from_fn_with_state(Arc::clone(&app), require_prepared))
         .layer(identity_axum::verify(gateway));
     let public = Router::new().route("/.well-known/jwks.json", get(jwks::list_keys));
     // In this order the router's own 404 is that of `api`: behind the verification, under the gateway's request id.
     http_api::finish(public.merge(api).with_state(app), http_metrics)
+}
+
+/// What only the role ADMIN may do.
+fn administration() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/admin/users/{id}", patch(admin_users::change_user))
+        .route("/api/admin/users/{id}/sessions", delete(admin_users::end_user_sessions))
+        .route_layer(require_role("ADMIN"))
 }

@@ -3,12 +3,14 @@
 //! Rules only. Nothing here knows HTTP or SQL; `http/` asks these rules and `db/` stores what they decide.
 
 pub mod account;
+pub mod administration;
 pub mod bootstrap;
 pub mod email;
 pub mod hash_shares;
 pub mod hash_threads;
 pub mod login;
 pub mod password;
+pub mod password_change;
 pub mod password_hash;
 pub mod registration;
 

@@ -2,7 +2,7 @@
 
 use database::{Database, Error};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -10,14 +10,25 @@ use super::schema::audit_events;
 use crate::accounts::UserId;
 use crate::sessions::{Device, SessionId};
 
-/// What happened, of what is recorded here. Three kinds are written by the statements whose effect they record:
-/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`) and `refresh_token_reused` (`sessions/refresh.sql`).
+/// What happened, of what is recorded here. Four kinds are written by the statements whose effect they record:
+/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`) and
+/// `refresh_token_reused` (`sessions/refresh.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A login was refused.
     LoginRefused,
     /// An account was made.
     AccountCreated,
+    /// The owner of all sessions of an account ended them.
+    LogoutAll,
+    /// An administrator did.
+    SessionsEnded,
+    /// A password was replaced by its owner, which ended their other sessions.
+    PasswordChanged,
+    /// It was not: the one that should have been the current one was not.
+    PasswordChangeRefused,
+    /// An administrator changed the role or the status of an account.
+    AccountChanged,
 }
 
 impl Kind {
@@ -27,6 +38,11 @@ impl Kind {
         match self {
             Self::LoginRefused => "login_refused",
             Self::AccountCreated => "account_created",
+            Self::LogoutAll => "logout_all",
+            Self::SessionsEnded => "sessions_ended",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordChangeRefused => "password_change_refused",
+            Self::AccountChanged => "account_changed",
         }
     }
 }
@@ -40,6 +56,8 @@ pub struct Event<'a> {
     pub user: Option<UserId>,
     /// In which session, if in one.
     pub session: Option<SessionId>,
+    /// Who did it, when that is not the account that it was done to.
+    pub actor: Option<UserId>,
     /// From where.
     pub device: &'a Device,
     /// What else is worth knowing: an object. Never a secret.
@@ -54,6 +72,7 @@ impl<'a> Event<'a> {
             kind: Kind::AccountCreated,
             user: Some(user),
             session: None,
+            actor: None,
             device,
             detail: Value::Object(Map::new()),
         }
@@ -65,21 +84,23 @@ impl<'a> Event<'a> {
 /// # Errors
 /// [`Error`] when the database is away or fails.
 pub async fn record(db: &Database, event: &Event<'_>) -> Result<(), Error> {
+    db.run(async |connection| insert(connection, event).await).await
+}
+
+/// The same in the transaction of what is recorded.
+pub(super) async fn insert(connection: &mut AsyncPgConnection, event: &Event<'_>) -> QueryResult<()> {
     let values = (
         audit_events::id.eq(Uuid::now_v7()),
         audit_events::kind.eq(event.kind.as_str()),
         audit_events::user_id.eq(event.user.map(|user| user.0)),
         audit_events::session_id.eq(event.session.map(|session| session.0)),
+        audit_events::actor_id.eq(event.actor.map(|actor| actor.0)),
         audit_events::address.eq(event.device.address_text()),
         audit_events::user_agent.eq(event.device.user_agent.as_deref()),
         audit_events::request_id.eq(event.device.request_id.as_deref()),
         audit_events::detail.eq(&event.detail),
     );
-    db.hot(async |connection| {
-        diesel::insert_into(audit_events::table).values(values).execute(connection).await
-    })
-    .await
-    .map(|_rows| ())
+    diesel::insert_into(audit_events::table).values(values).execute(connection).await.map(|_rows| ())
 }
 
 /// Records an event of something that stands whether it is recorded or not: a failure is only logged.

@@ -73,7 +73,7 @@ pub(super) const USER: UserColumns =
 /// [`Error`] when the database is away or fails.
 pub async fn find_for_login(db: &Database, email: &Email) -> Result<Option<Credentials>, Error> {
     let found: Option<(User, String)> = db
-        .run(async |connection| {
+        .hot(async |connection| {
             users::table
                 .filter(users::email.eq(email.as_str()))
                 .select((USER, users::password_hash))

@@ -115,6 +115,7 @@ async fn record_refusal(
         kind: Kind::LoginRefused,
         user: credentials.map(|credentials| credentials.user.id),
         session: None,
+        actor: None,
         device,
         detail: json!({"code": Error::from(refusal).code()}),
     };

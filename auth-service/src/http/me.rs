@@ -10,25 +10,13 @@ use http_api::Json;
 use identity_axum::CurrentUser;
 use serde::Serialize;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
+use super::current_session::{NoSession, current_session};
 use super::user_answer::UserAnswer;
-use crate::accounts::UserId;
 use crate::app::App;
 use crate::db::sessions::{self, Overview};
 use crate::error::Error;
-use crate::sessions::SessionId;
-
-/// The gateway let the caller in, and there is no session to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoSession {
-    /// A client of its own: it has none.
-    #[error("only a user has a session")]
-    NotAUser,
-    /// It ended while the access token was still good.
-    #[error("the session has ended")]
-    Ended,
-}
+use crate::sessions::{CurrentSession, SessionId};
 
 /// `{user, session}`.
 #[derive(Serialize)]
@@ -52,15 +40,10 @@ struct SessionAnswer {
 
 /// Shows the caller to themselves.
 pub async fn show_me(State(app): State<Arc<App>>, caller: CurrentUser) -> Result<impl IntoResponse, Error> {
-    let (user, session) = ids(&caller).ok_or(NoSession::NotAUser)?;
+    let CurrentSession { user, session } = current_session(&caller)?;
     let found = sessions::find(&app.database, user, session, &app.sessions).await?;
     let overview = found.ok_or(NoSession::Ended)?;
     Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(MeAnswer::from(overview))))
-}
-
-fn ids(caller: &CurrentUser) -> Option<(UserId, SessionId)> {
-    let (user, session) = (caller.id.parse::<Uuid>().ok()?, caller.session_id.parse::<Uuid>().ok()?);
-    Some((UserId(user), SessionId(session)))
 }
 
 impl From<Overview> for MeAnswer {

@@ -2,19 +2,26 @@
 //!
 //! axum lives here, in `routes` and in `error`; diesel does not.
 
+pub mod admin_users;
 pub mod bootstrap;
+pub mod current_session;
 pub mod device;
 pub mod jwks;
 pub mod login;
 pub mod logout;
+pub mod logout_all;
 pub mod me;
 pub mod optional_json;
 pub mod origin;
+pub mod password;
+pub mod path_ids;
 pub mod prepared;
 pub mod presented_token;
 pub mod refresh;
 pub mod refresh_cookie;
 pub mod refusal;
 pub mod register;
+pub mod revocations;
+pub mod sessions;
 pub mod token_answer;
 pub mod user_answer;

@@ -137,6 +137,15 @@ pub struct NewSession {
     pub device: Device,
 }
 
+/// In which session somebody asks for something, by the gateway's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrentSession {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its id.
+    pub session: SessionId,
+}
+
 /// A live session, as an access token and an answer need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {

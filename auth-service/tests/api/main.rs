@@ -7,18 +7,23 @@
     reason = "a test's preparation fails the test, and says why"
 )]
 
+mod admin_users;
 mod bad_input;
 mod bootstrap;
 mod jwks;
 mod login;
 mod logout;
+mod logout_all;
 mod me;
 mod metrics;
 mod outages;
+mod overlaps;
+mod password;
 mod process;
 mod refresh;
 mod register;
 mod replicas;
+mod sessions;
 mod signature;
 mod statements;
 mod support;

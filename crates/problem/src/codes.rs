@@ -43,6 +43,8 @@ codes! {
     FORBIDDEN = "forbidden";
     /// 403: the account is disabled.
     ACCOUNT_DISABLED = "account_disabled";
+    /// 403: the password that should have been the current one is not.
+    WRONG_PASSWORD = "wrong_password";
     /// 403: a browser asked for the refresh token in the body.
     BODY_DELIVERY_REFUSED = "body_delivery_refused";
     /// 403: a cookie-bearing call from nowhere, or from an origin that is not allowed.
@@ -59,6 +61,8 @@ codes! {
     REQUEST_TIMEOUT = "request_timeout";
     /// 409: the e-mail address has an account.
     EMAIL_TAKEN = "email_taken";
+    /// 409: nobody would be left to administer anything.
+    LAST_ADMIN = "last_admin";
     /// 409: the order's state does not allow that.
     ILLEGAL_TRANSITION = "illegal_transition";
     /// 413: the body is too large.

@@ -1,11 +1,20 @@
 //! `sessions`: opened by a login, moved on by refreshes, ended by a logout; each in one statement.
 
+mod asking;
+mod end_all;
+mod end_one;
 mod find;
+mod list;
 mod log_out;
 mod open;
 mod refresh;
 
+pub use asking::find_asking;
+pub(in crate::db) use asking::{ask, lock_asking, lock_user};
+pub(in crate::db) use end_all::{EndAll, end_all};
+pub use end_one::{EndedOne, end_one};
 pub use find::{Overview, find};
+pub use list::{Listed, list};
 pub use log_out::log_out;
 pub use open::open;
 pub(in crate::db) use refresh::Outcome;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actors;
+mod epochs;
 mod keys;
 mod leaks;
 mod login;
@@ -10,4 +11,5 @@ mod prepared;
 mod refresh_property;
 mod refresh_races;
 mod refresh_story;
+mod revocations;
 mod row_versions;

@@ -61,7 +61,13 @@ impl Actor {
 
     /// Logs in with everybody's password. Afterwards the gateway knows who is calling.
     pub(crate) async fn log_in(&mut self, name: &str) -> Reply {
-        let reply = self.send(Method::POST, "/api/auth/login", &credentials(name)).await;
+        self.log_in_with(name, PASSWORD).await
+    }
+
+    /// The same with a password of one's own.
+    pub(crate) async fn log_in_with(&mut self, name: &str, password: &str) -> Reply {
+        let body = json!({"email": email_of(name), "password": password});
+        let reply = self.send(Method::POST, "/api/auth/login", &body).await;
         self.learn_identity(&reply);
         reply
     }
@@ -90,6 +96,23 @@ impl Actor {
     pub(crate) async fn get(&self, path: &str) -> Reply {
         let request = self.request(Method::GET, path).body(Body::empty()).expect("a request");
         self.forward(request).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        let request = self.request(Method::DELETE, path).body(Body::empty()).expect("a request");
+        self.forward(request).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.clone().send(Method::PATCH, path, body).await
+    }
+
+    pub(crate) async fn log_out_everywhere(&mut self) -> Reply {
+        self.send_empty("/api/auth/logout-all").await
+    }
+
+    pub(crate) async fn change_password(&self, current: &str, new: &str) -> Reply {
+        self.post("/api/auth/password", &json!({"currentPassword": current, "newPassword": new})).await
     }
 
     /// A request with everything that the actor sends; to be completed by the story.

@@ -108,6 +108,15 @@ impl TestApp {
         customer
     }
 
+    /// Somebody with the role ADMIN, logged in at a browser.
+    pub(crate) async fn admin(&self, name: &str) -> Actor {
+        let mut admin = self.registered(name).await;
+        let promote = "UPDATE users SET role = 'ADMIN' WHERE email = $1";
+        self.sql().await.execute(promote, &[&email_of(name)]).await.expect("a promotion");
+        admin.log_in(name).await.expect(200);
+        admin
+    }
+
     /// The claims of an access token, verified as the gateway does it: with the published keys.
     pub(crate) async fn verify(&self, access_token: &str) -> Claims {
         let request = Request::get("/.well-known/jwks.json").body(Body::empty()).expect("a request");
@@ -118,6 +127,30 @@ impl TestApp {
         verification
             .verify(access_token, &keys, OffsetDateTime::now_utc().unix_timestamp())
             .expect("a good token")
+    }
+
+    /// Whether a gateway that has heard of everything would let an access token with these claims in.
+    pub(crate) async fn is_accepted(&self, claims: &Claims) -> bool {
+        let revoked = "SELECT EXISTS (SELECT FROM revocations WHERE session_id = $1::text::uuid \
+                       OR user_id = $2::text::uuid AND least_epoch > $3)";
+        let epoch = i32::try_from(claims.epoch).expect("a small number");
+        let row = self.sql().await.query_one(revoked, &[&claims.sid, &claims.sub, &epoch]).await;
+        !row.expect("an answer").get::<_, bool>(0)
+    }
+
+    /// Of one account, why its sessions ended, the oldest first.
+    pub(crate) async fn ends(&self, user: &str) -> Vec<Option<String>> {
+        let query = "SELECT ended_reason FROM sessions WHERE user_id = $1::text::uuid ORDER BY id";
+        let rows = self.sql().await.query(query, &[&user]).await.expect("an answer");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The newest row of this kind in the audit trail, as one object.
+    pub(crate) async fn audited(&self, kind: &str) -> serde_json::Value {
+        let query =
+            "SELECT to_jsonb(audit_events)::text FROM audit_events WHERE kind = $1 ORDER BY id DESC LIMIT 1";
+        let row = self.sql().await.query_one(query, &[&kind]).await.expect("an audit row");
+        serde_json::from_str(row.get(0)).expect("JSON")
     }
 
     /// Makes every session look as if it had been rotated that much longer ago.

@@ -9,7 +9,7 @@ mod service;
 
 pub(crate) use actor::Actor;
 pub(crate) use app::{JWT_SECRET, PASSWORD, TestApp, migrated_database};
-pub(crate) use gateway::{Identity, sign};
+pub(crate) use gateway::{Gateway, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;
 pub(crate) use service::{Environment, Service, complaint, environment, run, stdout};

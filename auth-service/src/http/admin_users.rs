@@ -1,0 +1,96 @@
+//! `/api/admin/users/{id}`: what an administrator does to somebody's account (see `routes` for the role).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use http_api::Json;
+use identity_axum::{Caller, CurrentUser};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::current_session::{NoSession, current_session};
+use super::device::device;
+use super::path_ids::NO_SUCH_ACCOUNT;
+use crate::accounts::administration::{self, AccountChange};
+use crate::accounts::{AccountStatus, Role, UserId};
+use crate::app::App;
+use crate::db::epochs::{self, Administered, Asked};
+use crate::db::users::User;
+use crate::error::Error;
+
+/// The body of `PATCH`. A misspelt field must not pass for a change that was made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountBody {
+    role: Option<Role>,
+    status: Option<AccountStatus>,
+}
+
+/// `{user}`.
+#[derive(Debug, Serialize)]
+pub struct AccountAnswer {
+    user: AccountItem,
+}
+
+/// An account as administrators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountItem {
+    id: UserId,
+    email: String,
+    role: Role,
+    status: AccountStatus,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+/// Changes role or status. Another role, and being disabled, end all sessions of the account.
+pub async fn change_user(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    admin: CurrentUser,
+    user: UserId,
+    headers: HeaderMap,
+    Json(AccountBody { role, status }): Json<AccountBody>,
+) -> Result<Json<AccountAnswer>, Error> {
+    let (session, device) = (current_session(&admin)?, device(&caller, &headers));
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let change = AccountChange { role, status };
+    let decide = |standing: &_| administration::decide(standing, &change);
+    let changed = epochs::change_account(&app.database, &asked, user, decide).await?;
+    Ok(Json(AccountAnswer { user: done(&app, changed)?.into() }))
+}
+
+/// Ends all sessions of an account, the caller's own if it is theirs.
+pub async fn end_user_sessions(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    admin: CurrentUser,
+    user: UserId,
+    headers: HeaderMap,
+) -> Result<StatusCode, Error> {
+    let (session, device) = (current_session(&admin)?, device(&caller, &headers));
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let ended = epochs::end_sessions_of(&app.database, &asked, user).await?;
+    done(&app, ended).map(|_user| StatusCode::NO_CONTENT)
+}
+
+fn done(app: &App, outcome: Administered) -> Result<User, Error> {
+    match outcome {
+        Administered::Done(user) => {
+            app.announcer.announce();
+            Ok(user)
+        }
+        Administered::NoSuchUser => Err(NO_SUCH_ACCOUNT.into()),
+        Administered::Refused(last_admin) => Err(last_admin.into()),
+        Administered::NotAsked => Err(NoSession::Ended.into()),
+    }
+}
+
+impl From<User> for AccountItem {
+    fn from(user: User) -> Self {
+        let User { id, email, role, status, created_at, epoch: _ } = user;
+        Self { id, email, role, status, created_at }
+    }
+}

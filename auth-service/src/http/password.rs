@@ -1,0 +1,86 @@
+//! `POST /api/auth/password`: another password, for whoever knows the current one. It ends every other session.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use http_api::Json;
+use identity_axum::{Caller, CurrentUser};
+use secret::Secret;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::current_session::{NoSession, current_session};
+use super::device::device;
+use super::register::hash;
+use crate::accounts::Email;
+use crate::accounts::hash_shares::Purpose;
+use crate::accounts::password_change::{self, WrongPassword};
+use crate::accounts::password_hash::{self, PasswordHash};
+use crate::app::App;
+use crate::db::audit::{self, Event, Kind};
+use crate::db::epochs::{self, Asked, PasswordChanged};
+use crate::db::sessions;
+use crate::error::Error;
+use crate::sessions::{CurrentSession, Device};
+
+/// The current password and the one to come.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordBody {
+    current_password: String,
+    new_password: String,
+}
+
+/// Changes the caller's password. The session that asks goes on; its next access token comes with its next refresh.
+pub async fn change_password(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    user: CurrentUser,
+    headers: HeaderMap,
+    Json(body): Json<PasswordBody>,
+) -> Result<StatusCode, Error> {
+    let (session, device) = (current_session(&user)?, device(&caller, &headers));
+    let found = sessions::find_asking(&app.database, &session, &app.sessions).await?;
+    let account = found.ok_or(NoSession::Ended)?;
+    password_change::check(&body.new_password, Email::parse(&account.user.email).ok().as_ref())?;
+    if let Err(wrong) = verify(&app, &account.password_hash, body.current_password).await? {
+        return Err(refuse(&app, &session, &device, wrong).await);
+    }
+    let new = hash(&app, body.new_password).await?;
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    match epochs::change_password(&app.database, &asked, &account.password_hash, new.secret()).await? {
+        PasswordChanged::Done => {
+            app.announcer.announce();
+            Ok(StatusCode::NO_CONTENT)
+        }
+        PasswordChanged::Overtaken => Err(refuse(&app, &session, &device, WrongPassword).await),
+        PasswordChanged::NotAsked => Err(NoSession::Ended.into()),
+    }
+}
+
+/// Compares the current password on the hash threads, in the share of new ones, and lets the rule decide.
+async fn verify(
+    app: &App,
+    stored: &Secret<String>,
+    current: String,
+) -> Result<Result<(), WrongPassword>, Error> {
+    let (stored, cost) = (PasswordHash::stored(stored.clone()), app.cost);
+    let compare = move || password_hash::compare(&current, Some(&stored), cost);
+    let verdict = app.hashing.run(Purpose::NewPassword, compare).await??;
+    Ok(password_change::decide(&verdict))
+}
+
+/// Somebody who holds the session does not know the password: that belongs on record.
+async fn refuse(app: &App, session: &CurrentSession, device: &Device, wrong: WrongPassword) -> Error {
+    let event = Event {
+        kind: Kind::PasswordChangeRefused,
+        user: Some(session.user),
+        session: Some(session.session),
+        actor: None,
+        device,
+        detail: json!({}),
+    };
+    audit::note(&app.database, &event).await;
+    wrong.into()
+}
