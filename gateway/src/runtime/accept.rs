@@ -42,7 +42,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts until dropped.
+/// Accepts until dropped; ends by itself only when it cannot even begin.
 pub(super) async fn accept(listener: TcpListener, cores: Vec<CoreDoor>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,

@@ -73,7 +73,7 @@ pub enum StartError {
     /// A core.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// What fetches keys or follows revocations has failed.
+    /// What accepts, fetches keys, follows revocations or answers the operator has failed.
     #[error("a task in the background has failed")]
     Background,
 }
@@ -158,8 +158,8 @@ impl Listening {
             draining,
         };
         let private = tokio::net::TcpListener::from_std(private)?;
-        tokio::spawn(process::private::serve(private, Arc::new(probe)));
         let mut background = JoinSet::new();
+        background.spawn(process::private::serve(private, Arc::new(probe)));
         background.spawn_local(keep_fresh(Arc::clone(&gateway.tokens), key_sources, refresh));
         if let Some(subscription) = subscription {
             background.spawn_local(follow(Arc::clone(&gateway.tokens), subscription));
@@ -173,10 +173,10 @@ impl Listening {
                 tracing::info!(why, "stopping: what is in flight finishes");
                 Ok(())
             }
-            // It never ends by itself; the listener closes when this select is left.
-            () = accept(public, doors) => Ok(()),
+            // The listener closes when this select is left.
+            () = accept(public, doors) => Err(StartError::Background),
             Some(Err(error)) = cores.ended.recv() => Err(error.into()),
-            // None of them ends but by a fault, and without them keys and revocations would silently grow old.
+            // None of them ends but by a fault, and without them keys and revocations would grow old unseen.
             Some(_) = background.join_next() => Err(StartError::Background),
         };
         drain.send_replace(true);

@@ -296,6 +296,24 @@ async fn a_revoked_key_takes_its_tokens_along_at_once_and_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn what_there_is_no_room_for_is_doubt_whatever_the_policy() {
+    let (orders, issuer, feed) = (Upstream::telling().await, Issuer::new().await, Feed::empty().await);
+    let gateway = following(&orders, &issuer, &feed, "on_stale = \"serve\"").await;
+    let mut client = gateway.client().await;
+    let token = issuer.token();
+    assert_eq!(get(&mut client, &token).await.status, 200);
+    feed.revoke(SESSION);
+    for number in 0..1025 {
+        feed.revoke(&format!("\"kind\":\"key\",\"kid\":\"lost-{number}\""));
+    }
+    until(&gateway, "gateway_revocations_overflowed 1").await;
+    get(&mut client, &token).await.expect(401, "invalid_token");
+    get(&mut client, &issuer.token_with("k1", json!({"sid": "s-2"}))).await.expect(503, "unavailable");
+    let ready = gateway.ready().await;
+    assert_eq!((ready.status, String::from_utf8_lossy(&ready.body).contains("room")), (503, true));
+}
+
+#[tokio::test]
 async fn a_hundred_thousand_entries_are_taken_in_and_each_is_found() {
     let (orders, issuer, feed) = (Upstream::telling().await, Issuer::new().await, Feed::silent().await);
     let tokens = feed.setting();

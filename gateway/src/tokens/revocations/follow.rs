@@ -87,13 +87,15 @@ pub async fn follow(tokens: Arc<Tokens>, subscription: Subscription) {
             Ok(open) => reader.read(open).await,
             Err(error) => error,
         };
-        if reader.complete {
+        // One that breaks as soon as it is complete must not be asked ten times a second.
+        if reader.complete && reader.began.elapsed() >= LAST_RETRY {
             (pause, failures) = (FIRST_RETRY, 0);
         }
         tokens.revocations().interrupted();
         tell(source.uri(), &error, failures);
         failures += 1;
         if let FeedError::Full(_) = error {
+            tokens.revocations().overflow(true);
             // What was left out must come again, when there may be room.
             cursor = None;
             pause = SWEEP;
@@ -136,7 +138,7 @@ impl<'a> Reader<'a> {
             let frame = tokio::select! {
                 biased;
                 frame = open.body.frame() => frame,
-                () = overdue.as_mut() => return if self.complete { FeedError::Silent } else { FeedError::Endless },
+                () = overdue.as_mut() => return self.overdue(),
             };
             let read = match frame {
                 None => Err(FeedError::Ended),
@@ -153,6 +155,10 @@ impl<'a> Reader<'a> {
     fn deadline(&self) -> Instant {
         let silent = self.heard + SILENCE;
         if self.complete { silent } else { silent.min(self.began + SNAPSHOT_LIMIT) }
+    }
+
+    fn overdue(&self) -> FeedError {
+        if self.heard.elapsed() >= SILENCE { FeedError::Silent } else { FeedError::Endless }
     }
 
     /// Takes in what came, up to the first mistake in it.

@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use super::Full;
 
-/// How many entries are kept, in about 50 MB. Beyond it tokens are refused ([`super::Revocations::are_in_doubt`]).
+/// How many entries are kept, in 55 MB. Beyond it tokens are refused ([`super::Revocations::are_in_doubt`]).
 pub(super) const MOST_ENTRIES: usize = 1 << 20;
 
 const SHARDS: usize = 64;
