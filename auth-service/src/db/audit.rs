@@ -1,8 +1,9 @@
 //! `audit_events`: who did what, from where. Most rows are written by the statement whose effect they record.
 
 use database::{Database, Error};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnectionCore, RunQueryDsl};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -84,11 +85,14 @@ impl<'a> Event<'a> {
 /// # Errors
 /// [`Error`] when the database is away or fails.
 pub async fn record(db: &Database, event: &Event<'_>) -> Result<(), Error> {
-    db.run(async |connection| insert(connection, event).await).await
+    db.hot(async |connection| insert(connection, event).await).await
 }
 
 /// The same in the transaction of what is recorded.
-pub(super) async fn insert(connection: &mut AsyncPgConnection, event: &Event<'_>) -> QueryResult<()> {
+pub(super) async fn insert<C>(connection: &mut C, event: &Event<'_>) -> QueryResult<()>
+where
+    C: AsyncConnectionCore<Backend = Pg>,
+{
     let values = (
         audit_events::id.eq(Uuid::now_v7()),
         audit_events::kind.eq(event.kind.as_str()),
