@@ -1,12 +1,15 @@
 //! A refresh: one statement that decides, moves the session on or ends it, and answers what the access token needs.
 //!
-//! `refresh.sql` says in SQL what `sessions::refresh::decide` says in Rust; a property test holds the two together. Edit both.
+//! `refresh.sql` and the function `refresh_otherwise` that it calls (newest in `migrations/auth`) say in SQL what
+//! `sessions::refresh::decide` says in Rust; a property test holds them together. Edit all. The statement itself knows only
+//! the rotation, because that is what is asked thousands of times a second; the function knows every case.
 //!
-//! Why it is right under races: `seen` is judged on the statement's snapshot and says only whether to write at all. What is
-//! written is judged again, in `SET`, on the row as it is once its lock is held: PostgreSQL re-evaluates `SET` on the newest
-//! version of a row that somebody else changed in the meantime, while `seen` stays as it was. So of a hundred parallel
-//! refreshes one rotates, and the others find the token they hold to be the previous one, within its grace. They leave the
-//! row as it is and read the current generation off it.
+//! Why it is right under races: PostgreSQL judges the rotation's conditions again on the newest version of a row that
+//! somebody else changed in the meantime. So of a hundred parallel refreshes one rotates, and for the others the function
+//! looks again, on a snapshot of its own. There `seen` is judged on that snapshot and says only whether to write at all. What
+//! is written is judged again, in `SET`, on the row as it is once its lock is held, while `seen` stays as it was. So the
+//! others find the token they hold to be the previous one, within its grace. They leave the row as it is and read the
+//! current generation off it.
 
 use database::{Database, Error};
 use diesel::data_types::PgInterval;
