@@ -12,7 +12,7 @@ use crate::http::origin::AllowedOrigins;
 use crate::http::presented_token::TokenFinder;
 use crate::http::refresh_cookie::RefreshCookie;
 use crate::metrics::Metrics;
-use crate::revocations::Announcer;
+use crate::revocations::{Announcer, Feed};
 use crate::sessions::SessionPolicy;
 use crate::tokens::{AccessTokens, KeyStore, RefreshKeys};
 
@@ -38,6 +38,8 @@ pub struct App {
     pub cost: Cost,
     /// Whether the first administrator may be made over HTTP.
     pub allow_bootstrap: bool,
+    /// What is revoked, for the gateways.
+    pub feed: Arc<Feed>,
     /// Told of every revocation that is committed.
     pub announcer: Arc<Announcer>,
     /// What is counted.
@@ -86,10 +88,12 @@ impl App {
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let database = Database::new(&config.database.url, config.database.pool)?;
         let hashing = HashThreads::start(config.hashing)?;
-        let metrics = Metrics::new(&database, &hashing);
+        let feed = Arc::default();
+        let signing_keys = Arc::new(KeyStore::empty());
+        let metrics = Metrics::new(&database, &hashing, &feed, &signing_keys);
         Ok(Self {
             database,
-            signing_keys: Arc::new(KeyStore::empty()),
+            signing_keys,
             access_tokens: config.tokens.access.clone(),
             refresh_keys: RefreshKeys::new(&config.tokens.secrets),
             sessions: config.sessions,
@@ -98,6 +102,7 @@ impl App {
             hashing,
             cost: config.hashing.cost,
             allow_bootstrap: config.allow_bootstrap,
+            feed,
             announcer: Arc::default(),
             metrics,
             prepared: Prepared::default(),

@@ -27,6 +27,9 @@ pub enum Command {
     /// Make and list accounts.
     #[command(subcommand)]
     Users(UsersCommand),
+    /// List, rotate and revoke signing keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Say what is wrong with the settings, or OK.
     CheckConfig,
 }
@@ -38,6 +41,22 @@ pub enum UsersCommand {
     Create(CreateUser),
     /// List accounts: id, e-mail address, role and status, separated by tabs, oldest first.
     List,
+}
+
+/// What can be done with signing keys.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeysCommand {
+    /// List keys: name, algorithm, made, signs from, state and secret, separated by tabs, oldest first.
+    List,
+    /// Make the next key now. It signs after `KEY_PUBLISH_AHEAD`.
+    Rotate,
+    /// Take a key away at once: tokens that it signed are refused.
+    Revoke {
+        /// The key's name.
+        kid: String,
+    },
+    /// Seal every key under the current `JWT_SECRET`.
+    Reencrypt,
 }
 
 /// An account to make.

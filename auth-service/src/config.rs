@@ -14,12 +14,17 @@ use crate::accounts::password_hash::Cost;
 use crate::http::origin::AllowedOrigins;
 use crate::http::refresh_cookie::{RefreshCookie, SameSite};
 use crate::sessions::SessionPolicy;
-use crate::tokens::{AccessTokens, Algorithm, RootSecrets};
+use crate::tokens::rotation::LONGEST_TOKEN;
+use crate::tokens::{AccessTokens, Algorithm, Locksmith, RootSecrets, RotationPolicy};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Verifiers may keep the key set for five minutes, as its `Cache-Control` says; a key that signs sooner than that after it was
+/// published is unknown to some.
+const LEAST_PUBLISH_AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// The frontends that development lets in: the sample frontend and the gateway itself.
 const DEVELOPMENT_ORIGINS: [&str; 4] =
@@ -52,6 +57,8 @@ pub struct Config {
     pub hashing: HashThreadsOptions,
     /// Whether the first administrator may be made over HTTP (`ALLOW_BOOTSTRAP`).
     pub allow_bootstrap: bool,
+    /// How long the audit trail is kept (`AUDIT_RETENTION`).
+    pub audit_retention: Duration,
 }
 
 /// Where the data is.
@@ -59,6 +66,8 @@ pub struct Config {
 pub struct DatabaseSettings {
     /// `DATABASE_URL`.
     pub url: database::Url,
+    /// The server itself, for what a pooler in between would not carry (`DATABASE_DIRECT_URL`); else the same.
+    pub direct: database::Url,
     /// The most connections at a time (`DATABASE_POOL`).
     pub pool: usize,
 }
@@ -72,6 +81,15 @@ pub struct TokenSettings {
     pub algorithm: Algorithm,
     /// What keys are derived from (`JWT_SECRET`, `JWT_SECRET_PREVIOUS`).
     pub secrets: RootSecrets,
+    /// How often signing keys change (`KEY_ROTATION`, `KEY_PUBLISH_AHEAD`).
+    pub rotation: RotationPolicy,
+}
+
+impl TokenSettings {
+    /// Makes and takes away the signing keys.
+    pub fn locksmith(&self) -> Locksmith {
+        Locksmith::new(&self.secrets, self.algorithm, self.rotation)
+    }
 }
 
 /// How the gateway's signature is checked.
@@ -112,6 +130,31 @@ impl CommandConfig {
     }
 }
 
+/// What the commands about signing keys need.
+#[derive(Debug)]
+pub struct KeysConfig {
+    /// Where the data is.
+    pub database: DatabaseSettings,
+    /// Makes and takes away the keys as `serve` does.
+    pub locksmith: Locksmith,
+}
+
+impl KeysConfig {
+    /// Reads and checks what concerns them.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = read_database(&mut settings);
+        let lifetime = read_access_lifetime(&mut settings);
+        let (algorithm, secrets) = (read_algorithm(&mut settings), read_secrets(&mut settings));
+        let rotation = read_rotation(&mut settings, lifetime);
+        settings.finish()?;
+        let locksmith = Locksmith::new(&secrets, algorithm, rotation);
+        Ok(Self { database: database.ok_or_else(no_database)?, locksmith })
+    }
+}
+
 impl Config {
     /// Reads and checks everything.
     ///
@@ -129,6 +172,7 @@ impl Config {
         let identity = read_identity(&mut settings);
         let hashing = read_hashing(&mut settings);
         let allow_bootstrap = read_allow_bootstrap(&mut settings);
+        let audit_retention = duration_within(&mut settings, "AUDIT_RETENTION", 90 * DAY, DAY, 3660 * DAY);
         let mode = settings.mode();
         settings.finish()?;
         let database = database.ok_or_else(no_database)?;
@@ -145,6 +189,7 @@ impl Config {
             identity,
             hashing,
             allow_bootstrap,
+            audit_retention,
         })
     }
 }
@@ -160,27 +205,51 @@ fn read_database(settings: &mut Settings) -> Option<DatabaseSettings> {
     if pool == 0 {
         settings.problem("DATABASE_POOL", "must be at least 1");
     }
+    let direct = settings.text("DATABASE_DIRECT_URL");
+    let direct = direct.and_then(|direct| read_url(settings, "DATABASE_DIRECT_URL", &direct));
     if url.is_empty() {
         return None;
     }
-    match url.parse() {
-        Ok(url) => Some(DatabaseSettings { url, pool }),
-        Err(error) => {
-            settings.problem("DATABASE_URL", error);
-            None
-        }
-    }
+    let url = read_url(settings, "DATABASE_URL", &url)?;
+    Some(DatabaseSettings { direct: direct.unwrap_or_else(|| url.clone()), url, pool })
+}
+
+fn read_url(settings: &mut Settings, name: &str, text: &str) -> Option<database::Url> {
+    text.parse().map_err(|error| settings.problem(name, error)).ok()
 }
 
 fn read_tokens(settings: &mut Settings) -> TokenSettings {
     let access = AccessTokens {
         issuer: read_issuer(settings),
         audience: settings.text("JWT_AUDIENCE").unwrap_or_else(|| "portcullis".to_owned()),
-        lifetime: duration_within(settings, "JWT_ACCESS_TTL", 15 * MINUTE, SECOND, DAY),
+        lifetime: read_access_lifetime(settings),
     };
-    let algorithm = read_algorithm(settings);
+    let (algorithm, secrets) = (read_algorithm(settings), read_secrets(settings));
+    let rotation = read_rotation(settings, access.lifetime);
+    TokenSettings { access, algorithm, secrets, rotation }
+}
+
+fn read_access_lifetime(settings: &mut Settings) -> Duration {
+    duration_within(settings, "JWT_ACCESS_TTL", 15 * MINUTE, SECOND, LONGEST_TOKEN)
+}
+
+fn read_secrets(settings: &mut Settings) -> RootSecrets {
     let (secret, previous) = (settings.required_key("JWT_SECRET"), settings.keys("JWT_SECRET_PREVIOUS"));
-    TokenSettings { access, algorithm, secrets: RootSecrets::new(&secret, &previous) }
+    RootSecrets::new(&secret, &previous)
+}
+
+fn read_rotation(settings: &mut Settings, token_lifetime: Duration) -> RotationPolicy {
+    let production = settings.mode().is_production();
+    let least = if production { LEAST_PUBLISH_AHEAD } else { 5 * SECOND };
+    let policy = RotationPolicy {
+        every: duration_within(settings, "KEY_ROTATION", 30 * DAY, SECOND, 366 * DAY),
+        publish_ahead: duration_within(settings, "KEY_PUBLISH_AHEAD", 15 * MINUTE, least, 30 * DAY),
+        token_lifetime,
+    };
+    if policy.every <= policy.publish_ahead {
+        settings.problem("KEY_ROTATION", "must be longer than KEY_PUBLISH_AHEAD");
+    }
+    policy
 }
 
 fn read_issuer(settings: &mut Settings) -> String {

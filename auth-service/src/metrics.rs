@@ -1,5 +1,7 @@
 //! What is counted, and how it is shown to Prometheus.
 
+use std::sync::Arc;
+
 use database::Database;
 use http_api::HttpMetrics;
 use prometheus_client::collector::Collector;
@@ -11,7 +13,15 @@ use prometheus_client::registry::Registry;
 
 use crate::accounts::hash_threads::HashThreads;
 use crate::error::Error;
+use crate::revocations::Feed;
 use crate::sessions::Step;
+use crate::tokens::KeyStore;
+
+mod feed;
+mod keys;
+
+use feed::FeedCollector;
+use keys::KeyCollector;
 
 /// All counters of the process.
 #[derive(Debug)]
@@ -32,13 +42,15 @@ struct Outcome {
 impl Metrics {
     /// Registers everything.
     #[must_use]
-    pub fn new(database: &Database, hashing: &HashThreads) -> Self {
+    pub fn new(database: &Database, hashing: &HashThreads, feed: &Arc<Feed>, keys: &Arc<KeyStore>) -> Self {
         let mut registry = Registry::with_prefix("auth");
         let (logins, refreshes) = (Family::default(), Family::default());
         registry.register("logins", "Logins by outcome", Family::clone(&logins));
         registry.register("refreshes", "Refreshes by outcome and cause", Family::clone(&refreshes));
         hashing.register_metrics(&mut registry);
         registry.register_collector(Box::new(PoolCollector(database.clone())));
+        registry.register_collector(Box::new(FeedCollector(Arc::clone(feed))));
+        registry.register_collector(Box::new(KeyCollector(Arc::clone(keys))));
         let http = HttpMetrics::register(&mut registry);
         Self { registry, http, logins, refreshes }
     }
@@ -85,6 +97,7 @@ impl Collector for PoolCollector {
         let gauges = [
             ("database_connections", "Connections to the database", status.size),
             ("database_connections_idle", "Connections that nobody uses", status.available),
+            ("database_connections_shared", "Connections that many requests use at once", status.shared),
             ("database_waiting", "Requests that wait for a connection", status.waiting),
         ];
         for (name, help, value) in gauges {

@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::jobs::signing_keys;
+use crate::jobs::revocation_feed::RevocationFeed;
+use crate::jobs::signing_keys::SigningKeys;
 use crate::preparation;
 use crate::readiness::Readiness;
 use crate::routes::routes;
-use crate::tokens::BoxKeys;
 
 /// Serves until SIGTERM or SIGINT, and then until what is in flight is done.
 ///
@@ -30,10 +30,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(listen = %config.listen, admin_listen = %config.admin_listen, mode = %config.mode, "listening");
 
     tokio::spawn(private::serve(private_listener, Arc::clone(&readiness)));
+    let feed = Arc::clone(&app.feed);
     let stopping = async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping");
         readiness.drain();
+        // Streams have no end of their own, and the drain waits for what is in flight.
+        feed.drain();
     };
     tokio::select! {
         () = http_api::serve(listener, routes(Arc::clone(&app), config.identity.verifier()), stopping) => Ok(()),
@@ -44,14 +47,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// Ends only with an error.
 async fn background(app: &App, config: &Config) -> anyhow::Result<()> {
     preparation::prepare(app, config).await?;
-    let boxes = BoxKeys::new(&config.tokens.secrets);
-    signing_keys::keep_fresh(
-        app.database.clone(),
-        boxes,
-        config.tokens.algorithm,
-        Arc::clone(&app.signing_keys),
-    )
-    .await;
+    let store = Arc::clone(&app.signing_keys);
+    let keys = SigningKeys::new(app.database.clone(), config.tokens.locksmith(), store);
+    let feed = RevocationFeed::new(Arc::clone(&app.feed), Arc::clone(&app.announcer), &config.database)?;
+    tokio::join!(keys.keep_fresh(), feed.run(app.database.clone()));
     Ok(())
 }
 

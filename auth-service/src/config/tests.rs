@@ -31,6 +31,8 @@ fn development_needs_a_database_and_two_secrets() {
     assert_eq!(config.cookie.name(), "refresh_token");
     assert_eq!(config.hashing.cost, Cost::DEFAULT);
     assert_eq!(config.tokens.access.lifetime, 15 * MINUTE);
+    let RotationPolicy { every, publish_ahead, token_lifetime } = config.tokens.rotation;
+    assert_eq!((every, publish_ahead, token_lifetime), (30 * DAY, 15 * MINUTE, 15 * MINUTE));
     assert_eq!(config.identity.name, "auth");
     assert_eq!(config.database.pool, 16);
 }
@@ -73,6 +75,7 @@ fn what_only_development_may_do() {
         ("COOKIE_SECURE", "false"),
         ("BCRYPT_COST", "9"),
         ("JWT_ISSUER", "http://shop.example"),
+        ("KEY_PUBLISH_AHEAD", "9m"),
         ("ALLOWED_ORIGINS", "http://shop.example"),
     ] {
         check(&DEVELOPMENT, name, value, true);
@@ -91,6 +94,10 @@ fn what_nobody_may_do() {
         ("JWT_SECRET_PREVIOUS", "secret"),
         ("JWT_ALG", "none"),
         ("JWT_ACCESS_TTL", "0s"),
+        ("JWT_ACCESS_TTL", "25h"),
+        ("KEY_ROTATION", "1s"),
+        ("KEY_ROTATION", "15m"),
+        ("KEY_PUBLISH_AHEAD", "4s"),
         ("JWT_REFRESH_TTL", "for ever"),
         ("REFRESH_GRACE", "2h"),
         ("BCRYPT_COST", "3"),
@@ -141,7 +148,9 @@ fn every_setting_is_documented() {
     let source = include_str!("../config.rs");
     let words = source.split(|character: char| !(character.is_ascii_uppercase() || character == '_'));
     for setting in words.filter(|word| word.len() > 4 && word.contains('_')) {
-        let is_constant = source.contains(&format!("const {setting}")) || setting.starts_with("LEAST_");
+        let is_constant = source.contains(&format!("const {setting}"))
+            || setting.starts_with("LEAST_")
+            || setting.starts_with("LONGEST_");
         assert!(is_constant || page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
     }
     for setting in ["LISTEN", "LOG", "LOG_FORMAT", "APP_ENV"] {

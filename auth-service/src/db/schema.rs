@@ -39,6 +39,7 @@ diesel::table! {
         signs_from -> Timestamptz,
         secret_id -> Bytea,
         sealed -> Bytea,
+        token_seconds -> Int4,
     }
 }
 

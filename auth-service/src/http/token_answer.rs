@@ -38,13 +38,13 @@ pub fn answer(
     refresh: &RefreshToken,
 ) -> Result<Response, Error> {
     let now = OffsetDateTime::now_utc();
-    let access_token = app.access_tokens.issue(&app.signing_keys, &grant(user, session), now)?;
+    let issued = app.access_tokens.issue(&app.signing_keys, &grant(user, session), now)?;
     let refresh_token = app.refresh_keys.issue(refresh);
     let in_body = session.delivery == Delivery::Body;
     let body = Json(TokenAnswer {
-        access_token: access_token.expose(),
+        access_token: issued.token.expose(),
         token_type: "Bearer",
-        expires_in: app.access_tokens.lifetime.as_secs(),
+        expires_in: issued.lifetime.as_secs(),
         user,
         refresh_token: in_body.then(|| refresh_token.expose().as_str()),
     });

@@ -1,80 +1,130 @@
-//! Keeps the signing keys in memory in step with those in the database.
+//! Keeps the signing keys in memory in step with those in the database, and those in step with time.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use database::Database;
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
 use crate::db;
-use crate::tokens::signing_key::UnusableKey;
-use crate::tokens::{Algorithm, BoxKeys, KeyStore, SealedKey, SigningKey};
+use crate::tokens::key_store::Reading;
+use crate::tokens::locksmith::{Changes, KeyChange, NotDone, Opened, StoredKeys};
+use crate::tokens::{KeyStore, Locksmith, SealedKey};
 
-/// How often other replicas' keys are looked for. A key is published long before it signs, so this is soon enough.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// How often the keys are looked at. It bounds how long a revoked key is still published, and how long a new one is not.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why there are no keys, or no newer ones.
+/// Why there are no keys, or no newer ones; those in memory stay.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The database is away or failed; the keys in memory stay.
+    /// The database is away or failed.
     #[error("the signing keys cannot be read")]
     Database(#[from] database::Error),
-    /// The first key could not be made.
-    #[error("no signing key can be made")]
-    Make(#[from] UnusableKey),
-    /// There are keys, and `JWT_SECRET` opens none of them. None is made then: two secrets at work are a mistake.
-    #[error("JWT_SECRET opens none of the {0} signing keys in the database")]
-    NoneOpens(usize),
+    /// The keys are not what they should be.
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
 }
 
-/// Loads the keys once. In an empty database the first one is made, and it signs at once.
-///
-/// # Errors
-/// [`LoadError`]; the store is left as it was.
-pub async fn load(
-    db: &Database,
-    boxes: &BoxKeys,
-    algorithm: Algorithm,
-    store: &KeyStore,
-) -> Result<(), LoadError> {
-    let mut sealed = db::signing_keys::load(db).await?;
-    if sealed.is_empty() {
-        // It signs whatever the time is: another replica's clock may be behind, and this one's may yet be set back.
-        let (now, always) = (OffsetDateTime::now_utc(), OffsetDateTime::UNIX_EPOCH);
-        // Whether it was this replica's key or another's that got there first, both read the same one.
-        db::signing_keys::insert_first(db, &boxes.make(algorithm, now, always)?).await?;
-        sealed = db::signing_keys::load(db).await?;
-    }
-    let keys: Vec<_> = sealed.iter().filter_map(|key| open(boxes, key)).collect();
-    if keys.is_empty() {
-        return Err(LoadError::NoneOpens(sealed.len()));
-    }
-    store.replace(keys);
-    Ok(())
+/// The signing keys of one process.
+pub struct SigningKeys {
+    db: Database,
+    locksmith: Locksmith,
+    store: Arc<KeyStore>,
+    /// The rows that were complained about, as they were then.
+    told: HashSet<Vec<u8>>,
 }
 
-/// Loads the keys again and again. It never ends.
-pub async fn keep_fresh(db: Database, boxes: BoxKeys, algorithm: Algorithm, store: std::sync::Arc<KeyStore>) {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = load(&db, &boxes, algorithm, &store).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the signing keys were not loaded");
+impl SigningKeys {
+    /// Those that go into `store`.
+    #[must_use]
+    pub fn new(db: Database, locksmith: Locksmith, store: Arc<KeyStore>) -> Self {
+        Self { db, locksmith, store, told: HashSet::new() }
+    }
+
+    /// Loads the keys once, and does to them what is due: in an empty database the first one is made, and it signs at once.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn load(&mut self) -> Result<(), LoadError> {
+        let reading = self.read().await?;
+        if !self.locksmith.is_due(&reading.opened, reading.now) {
+            self.take(reading);
+            return Ok(());
+        }
+        self.tend().await?;
+        let reading = self.read().await?;
+        self.take(reading);
+        Ok(())
+    }
+
+    /// Loads the keys again and again. It never ends.
+    pub async fn keep_fresh(mut self) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut complained = false;
+        loop {
+            ticks.tick().await;
+            let loaded = self.load().await;
+            if let (Err(error), false) = (&loaded, complained) {
+                tracing::warn!(error = error as &dyn std::error::Error, "the signing keys were not loaded");
+            }
+            complained = loaded.is_err();
+        }
+    }
+
+    async fn read(&mut self) -> Result<Read, LoadError> {
+        let at = Instant::now();
+        let our_time = OffsetDateTime::now_utc();
+        let stored = db::signing_keys::load(&self.db).await?;
+        let opened = self.locksmith.open(&stored)?;
+        for (row, why) in &opened.refused {
+            self.complain(row, why);
+        }
+        Ok(Read { at, clock_ahead: stored.now - our_time, now: stored.now, opened })
+    }
+
+    /// What is due is asked again under the lock, where no other replica does it too.
+    async fn tend(&self) -> Result<(), LoadError> {
+        let tend = |stored: &StoredKeys| self.locksmith.tend(stored);
+        let Changes { changes, .. } = db::signing_keys::change(&self.db, tend).await??;
+        for change in &changes {
+            tell(change);
+        }
+        Ok(())
+    }
+
+    fn take(&self, read: Read) {
+        let Read { at, clock_ahead, now, opened } = read;
+        let good_for = self.locksmith.policy().publish_ahead;
+        let reading = Reading { at, clock_ahead, good_for, refused: opened.refused.len() };
+        self.store.replace(opened.published(now), reading);
+    }
+
+    fn complain(&mut self, row: &SealedKey, why: &(dyn std::error::Error + 'static)) {
+        if self.told.insert(row.sealed.clone()) {
+            let (kid, secret) = (&row.label.kid, row.secret_id);
+            tracing::error!(kid, ?secret, error = why, "a signing key is left out");
         }
     }
 }
 
-fn open(boxes: &BoxKeys, key: &SealedKey) -> Option<SigningKey> {
-    match boxes.open(key) {
-        Ok(key) => Some(key),
-        Err(error) => {
-            tracing::warn!(
-                kid = key.kid,
-                error = &error as &dyn std::error::Error,
-                "a signing key is left out"
-            );
-            None
+struct Read {
+    at: Instant,
+    clock_ahead: time::Duration,
+    now: OffsetDateTime,
+    opened: Opened,
+}
+
+fn tell(change: &KeyChange) {
+    let kid = change.kid();
+    match change {
+        KeyChange::Insert(key) => {
+            tracing::info!(kid, signs_from = %key.label.times.signs_from, "a signing key was made");
         }
+        KeyChange::Replace(_) => tracing::info!(kid, "a signing key's tokens may live longer now"),
+        KeyChange::Delete(_) => tracing::info!(kid, "a signing key is done and was deleted"),
+        KeyChange::Revoke(..) => tracing::warn!(kid, "a signing key was revoked"),
     }
 }

@@ -24,7 +24,7 @@ pub struct AccessTokens {
     pub issuer: String,
     /// `JWT_AUDIENCE`.
     pub audience: String,
-    /// `JWT_ACCESS_TTL`.
+    /// `JWT_ACCESS_TTL`. A token lives for less while its key does not say yet that its tokens live so long.
     pub lifetime: Duration,
 }
 
@@ -45,6 +45,15 @@ pub struct Grant<'a> {
     pub authenticated_at: OffsetDateTime,
     /// How they did.
     pub amr: &'a [String],
+}
+
+/// A token that was made.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The token.
+    pub token: Secret<String>,
+    /// How long it lives.
+    pub lifetime: Duration,
 }
 
 /// Why no token could be made.
@@ -85,13 +94,15 @@ impl AccessTokens {
         keys: &KeyStore,
         grant: &Grant<'_>,
         now: OffsetDateTime,
-    ) -> Result<Secret<String>, NotIssued> {
+    ) -> Result<Issued, NotIssued> {
         let signer = keys.signer(now).ok_or(NotIssued::NoKey)?;
-        let claims = serde_json::to_vec(&self.claims(grant, now)).map_err(|_| UnusableKey)?;
-        Ok(Secret::new(signer.sign(&claims)?))
+        // A key is published until its last token is dead, and reckons with nothing that lives longer.
+        let lifetime = self.lifetime.min(signer.label().times.token_lifetime);
+        let claims = serde_json::to_vec(&self.claims(grant, now, lifetime)).map_err(|_| UnusableKey)?;
+        Ok(Issued { token: Secret::new(signer.sign(&claims)?), lifetime })
     }
 
-    fn claims<'a>(&'a self, grant: &Grant<'a>, now: OffsetDateTime) -> Claims<'a> {
+    fn claims<'a>(&'a self, grant: &Grant<'a>, now: OffsetDateTime, lifetime: Duration) -> Claims<'a> {
         Claims {
             iss: &self.issuer,
             aud: &self.audience,
@@ -101,7 +112,7 @@ impl AccessTokens {
             epoch: grant.epoch,
             jti: Uuid::now_v7(),
             iat: now.unix_timestamp(),
-            exp: (now + self.lifetime).unix_timestamp(),
+            exp: (now + lifetime).unix_timestamp(),
             email: grant.email,
             role: grant.role,
             auth_time: grant.authenticated_at.unix_timestamp(),
@@ -113,10 +124,13 @@ impl AccessTokens {
 #[cfg(test)]
 mod tests {
     use access_token::{KeySet, Verification};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
     use jsonwebtoken::jwk::JwkSet;
     use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 
     use super::*;
+    use crate::tokens::key_store::Reading;
+    use crate::tokens::rotation::KeyTimes;
     use crate::tokens::signing_key::{Algorithm, SigningKey};
 
     const NOW: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00:00.75 UTC);
@@ -130,12 +144,16 @@ mod tests {
     }
 
     fn store(algorithm: Algorithm) -> KeyStore {
-        let key = |from| {
+        let hour = Duration::from_secs(3600);
+        let key = |signs_from| {
             let pkcs8 = SigningKey::generate(algorithm).unwrap();
-            SigningKey::from_pkcs8(algorithm, &pkcs8, from).unwrap()
+            let times = KeyTimes { created_at: NOW, signs_from, token_lifetime: hour };
+            SigningKey::from_pkcs8(algorithm, &pkcs8, times).unwrap()
         };
         let store = KeyStore::empty();
-        store.replace(vec![key(NOW), key(NOW + time::Duration::DAY)]);
+        let clock_ahead = time::Duration::ZERO;
+        let reading = Reading { at: std::time::Instant::now(), clock_ahead, good_for: hour, refused: 0 };
+        store.replace(vec![key(NOW), key(NOW + time::Duration::DAY)], reading);
         store
     }
 
@@ -156,7 +174,7 @@ mod tests {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
             let (store, amr) = (store(algorithm), ["pwd".to_owned()]);
             let grant = grant(&amr);
-            let token = tokens().issue(&store, &grant, NOW).unwrap();
+            let token = tokens().issue(&store, &grant, NOW).unwrap().token;
             let verification = Verification { issuer: tokens().issuer, audience: tokens().audience };
             let keys = KeySet::parse(&store.jwks()).unwrap();
             let claims = verification.verify(token.expose(), &keys, NOW.unix_timestamp()).unwrap();
@@ -176,7 +194,7 @@ mod tests {
     fn anothers_library_accepts_it_through_the_published_keys() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
             let store = store(algorithm);
-            let token = tokens().issue(&store, &grant(&[]), NOW).unwrap();
+            let token = tokens().issue(&store, &grant(&[]), NOW).unwrap().token;
             let header = decode_header(token.expose()).unwrap();
             assert_eq!(header.typ.as_deref(), Some(access_token::TYPE));
             let keys: JwkSet = serde_json::from_slice(&store.jwks()).unwrap();
@@ -200,6 +218,17 @@ mod tests {
         let jwks = String::from_utf8(store.jwks().to_vec()).unwrap();
         assert!(jwks.contains(first.kid()) && jwks.contains(second.kid()));
         assert!(store.signer(NOW - time::Duration::SECOND).is_none());
+    }
+
+    #[test]
+    fn no_token_outlives_what_its_key_reckons_with() {
+        let longer = AccessTokens { lifetime: Duration::from_secs(7200), ..tokens() };
+        let issued = longer.issue(&store(Algorithm::EdDsa), &grant(&[]), NOW).unwrap();
+        assert_eq!(issued.lifetime, Duration::from_secs(3600));
+        let claims = issued.token.expose().split('.').nth(1).unwrap();
+        let claims: serde_json::Value =
+            serde_json::from_slice(&base64::Engine::decode(&BASE64, claims).unwrap()).unwrap();
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
     }
 
     #[test]

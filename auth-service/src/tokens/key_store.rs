@@ -1,55 +1,87 @@
 //! The signing keys in memory, swapped as a whole, so that a request never sees half of a change.
 //!
-//! JWKS answers and signatures go on from here while the database is away.
+//! JWKS answers go on from here while the database is away. Signing goes by the database's clock, and only while this replica
+//! must know of every key that signs by now.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jsonwebtoken::jwk::JwkSet;
 use time::OffsetDateTime;
 
+use super::rotation::turn;
 use super::signing_key::SigningKey;
 
 /// The keys that this process can open; empty until they have been loaded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KeyStore {
     keys: RwLock<Arc<Keys>>,
 }
 
-#[derive(Debug, Default)]
+/// When and how a set of keys was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// When.
+    pub at: Instant,
+    /// How far the database's clock was ahead of ours.
+    pub clock_ahead: time::Duration,
+    /// How long the set signs: `KEY_PUBLISH_AHEAD`, in which no key comes that would sign.
+    pub good_for: Duration,
+    /// How many rows were left out, because they did not open.
+    pub refused: usize,
+}
+
+#[derive(Debug)]
 struct Keys {
     /// The one that signs from the latest time first.
     newest_first: Vec<Arc<SigningKey>>,
     jwks: Bytes,
+    reading: Reading,
 }
 
 impl KeyStore {
     /// A store without keys: it signs nothing, and the process is not ready.
     #[must_use]
     pub fn empty() -> Self {
-        let store = Self::default();
-        store.replace(Vec::new());
-        store
+        let (clock_ahead, good_for) = (time::Duration::ZERO, Duration::ZERO);
+        let reading = Reading { at: Instant::now(), clock_ahead, good_for, refused: 0 };
+        Self { keys: RwLock::new(Arc::new(Keys::new(Vec::new(), reading))) }
     }
 
     /// Puts these keys in the place of those before.
-    pub fn replace(&self, mut keys: Vec<SigningKey>) {
-        keys.sort_by_key(|key| std::cmp::Reverse((key.signs_from(), key.kid().to_owned())));
-        let jwks = document(&keys);
-        let newest_first = keys.into_iter().map(Arc::new).collect();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { newest_first, jwks });
+    pub fn replace(&self, keys: Vec<SigningKey>, reading: Reading) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys::new(keys, reading));
     }
 
-    /// The key that signs at `now`: of those whose time has come, the one whose time came last.
+    /// The key that signs at `now`, our time: of those whose time has come, the one whose time came last.
     #[must_use]
     pub fn signer(&self, now: OffsetDateTime) -> Option<Arc<SigningKey>> {
-        self.load().newest_first.iter().find(|key| key.signs_from() <= now).cloned()
+        let keys = self.load();
+        // Later than this another replica may have made a key that signs by now, and this one's would be retired too soon.
+        if keys.reading.at.elapsed() > keys.reading.good_for {
+            return None;
+        }
+        let now = now + keys.reading.clock_ahead;
+        keys.newest_first.iter().find(|key| key.label().times.signs_from <= now).cloned()
     }
 
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.load().newest_first.is_empty()
+    }
+
+    /// How many keys are published.
+    #[must_use]
+    pub fn published(&self) -> usize {
+        self.load().newest_first.len()
+    }
+
+    /// When and how the keys were read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.load().reading
     }
 
     /// The key set as it is published, ready to send (RFC 7517, section 5).
@@ -63,8 +95,61 @@ impl KeyStore {
     }
 }
 
+impl Keys {
+    fn new(mut keys: Vec<SigningKey>, reading: Reading) -> Self {
+        keys.sort_by(|one, other| turn(other.label()).cmp(&turn(one.label())));
+        let jwks = document(&keys);
+        Self { newest_first: keys.into_iter().map(Arc::new).collect(), jwks, reading }
+    }
+}
+
 /// A key set of texts cannot fail to be JSON.
 fn document(keys: &[SigningKey]) -> Bytes {
     let keys = keys.iter().map(|key| key.jwk().clone()).collect();
     serde_json::to_vec(&JwkSet { keys }).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::rotation::KeyTimes;
+    use crate::tokens::signing_key::Algorithm;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-24 12:00 UTC);
+
+    fn store(clock_ahead: time::Duration, good_for: Duration) -> KeyStore {
+        let times = KeyTimes { created_at: NOW, signs_from: NOW, token_lifetime: Duration::from_secs(900) };
+        let pkcs8 = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8, times).unwrap();
+        let store = KeyStore::empty();
+        store.replace(vec![key], Reading { at: Instant::now(), clock_ahead, good_for, refused: 0 });
+        store
+    }
+
+    #[test]
+    fn the_databases_clock_decides_who_signs() {
+        let hour = Duration::from_secs(3600);
+        let check = |ahead: i64, seconds: i64, signs: bool| {
+            let store = store(time::Duration::seconds(ahead), hour);
+            assert_eq!(
+                store.signer(NOW + time::Duration::seconds(seconds)).is_some(),
+                signs,
+                "{ahead} {seconds}"
+            );
+        };
+        check(0, 0, true);
+        check(0, -1, false);
+        check(5, -5, true);
+        check(5, -6, false);
+        check(-5, 4, false);
+        check(-5, 5, true);
+    }
+
+    #[test]
+    fn keys_that_were_not_read_for_too_long_are_published_and_do_not_sign() {
+        let store = store(time::Duration::ZERO, Duration::ZERO);
+        assert!(store.signer(NOW).is_none());
+        assert_eq!(store.published(), 1);
+        assert!(store.jwks().len() > 20);
+    }
 }

@@ -14,7 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{EncodingKey, Header};
 use secret::Secret;
-use time::OffsetDateTime;
+
+use super::rotation::{KeyLabel, KeyTimes};
 
 /// The algorithms that we sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,11 +74,10 @@ enum Pair {
 /// A key that signs.
 pub struct SigningKey {
     pair: Pair,
-    kid: String,
+    label: KeyLabel,
     jwk: Jwk,
     /// The first part of every token, dot included: it never changes for a key.
     header: String,
-    signs_from: OffsetDateTime,
 }
 
 impl SigningKey {
@@ -102,7 +102,7 @@ impl SigningKey {
     pub fn from_pkcs8(
         algorithm: Algorithm,
         pkcs8: &Secret<Vec<u8>>,
-        signs_from: OffsetDateTime,
+        times: KeyTimes,
     ) -> Result<Self, UnusableKey> {
         let pair = Pair::parse(algorithm, pkcs8.expose())?;
         let mut jwk = public_half(algorithm, pkcs8.expose())?;
@@ -110,34 +110,25 @@ impl SigningKey {
         jwk.common.key_id = Some(kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let header = header(algorithm, &kid)?;
-        Ok(Self { pair, kid, jwk, header, signs_from })
+        Ok(Self { pair, label: KeyLabel { kid, algorithm, times }, jwk, header })
+    }
+
+    /// Its name, algorithm and times.
+    #[must_use]
+    pub const fn label(&self) -> &KeyLabel {
+        &self.label
     }
 
     /// The key's name: the RFC 7638 thumbprint of its public half.
     #[must_use]
     pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// What it signs with.
-    #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        match self.pair {
-            Pair::Es256(_) => Algorithm::Es256,
-            Pair::EdDsa(_) => Algorithm::EdDsa,
-        }
+        &self.label.kid
     }
 
     /// Its public half, as it is published (RFC 7517).
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
-    }
-
-    /// From when it signs.
-    #[must_use]
-    pub const fn signs_from(&self) -> OffsetDateTime {
-        self.signs_from
     }
 
     /// Makes a JWT (RFC 7515, compact) of claims that are JSON already.
@@ -157,7 +148,7 @@ impl SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "[{} key {}]", self.algorithm().as_str(), self.kid())
+        write!(formatter, "[{} key {}]", self.label.algorithm.as_str(), self.kid())
     }
 }
 
@@ -200,7 +191,17 @@ fn header(algorithm: Algorithm, kid: &str) -> Result<String, UnusableKey> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
     use super::*;
+
+    const TIMES: KeyTimes = KeyTimes {
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        signs_from: OffsetDateTime::UNIX_EPOCH,
+        token_lifetime: Duration::from_secs(900),
+    };
 
     #[test]
     fn the_name_of_a_key_is_its_thumbprint() {
@@ -208,22 +209,21 @@ mod tests {
         let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
         let pkcs8 = Secret::new([head.as_slice(), &seed].concat());
-        let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8, TIMES).unwrap();
         assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
     fn a_published_key_has_no_private_member() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
-            let now = OffsetDateTime::UNIX_EPOCH;
             let pkcs8 = SigningKey::generate(algorithm).unwrap();
-            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, now).unwrap();
+            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, TIMES).unwrap();
             let jwk = serde_json::to_value(key.jwk()).unwrap();
             let mut members: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
             members.retain(|member| *member != "y");
             assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
             assert_eq!((&jwk["alg"], &jwk["kid"]), (&algorithm.as_str().into(), &key.kid().into()));
-            assert!(SigningKey::from_pkcs8(other(algorithm), &pkcs8, now).is_err());
+            assert!(SigningKey::from_pkcs8(other(algorithm), &pkcs8, TIMES).is_err());
         }
     }
 

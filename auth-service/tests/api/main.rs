@@ -11,6 +11,7 @@ mod admin_users;
 mod bad_input;
 mod bootstrap;
 mod jwks;
+mod keys;
 mod login;
 mod logout;
 mod logout_all;

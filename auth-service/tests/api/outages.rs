@@ -101,7 +101,7 @@ async fn a_service_that_starts_without_its_database_waits_for_it() {
 async fn without_a_signing_key_nothing_is_written_and_nobody_loses_a_session() {
     let app = TestApp::start().await;
     let mut ann = app.customer("ann").await;
-    app.app.signing_keys.replace(Vec::new());
+    app.app.signing_keys.replace(Vec::new(), app.app.signing_keys.reading());
     ann.clone().refresh().await.refused(503, "unavailable");
     ann.clone().log_in("ann").await.refused(503, "unavailable");
     let sessions = app.sql().await.query("SELECT generation FROM sessions", &[]).await.unwrap();

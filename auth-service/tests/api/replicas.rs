@@ -2,6 +2,7 @@
 
 use auth_service::jobs::signing_keys::LoadError;
 use auth_service::readiness::Readiness;
+use auth_service::tokens::locksmith::NotDone;
 use futures_util::future::join_all;
 use process::private::Probe as _;
 
@@ -88,7 +89,7 @@ async fn a_secret_that_every_replica_knows_beforehand_is_a_401_nowhere() {
 async fn a_replica_with_a_foreign_secret_is_not_ready_and_makes_no_key() {
     let app = TestApp::start().await;
     let stranger = app.replica(&[("JWT_SECRET", OTHER_SECRET)]).await;
-    assert!(matches!(stranger.load_keys().await, Err(LoadError::NoneOpens(1))));
+    assert!(matches!(stranger.load_keys().await, Err(LoadError::NotDone(NotDone::NoneOpens(1)))));
     let readiness = Readiness::new(std::sync::Arc::clone(&stranger.app));
     assert_eq!(readiness.ready().await.unwrap_err().0, ["signing key: none that can be used"]);
 

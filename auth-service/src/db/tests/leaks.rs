@@ -6,9 +6,12 @@ use secret::Secret;
 use time::OffsetDateTime;
 
 use super::actors::{World, hash, new_user};
+use super::keys::change;
 use crate::accounts::Role;
 use crate::accounts::bootstrap::{BootstrapToken, LIFETIME};
-use crate::db::{bootstrap, signing_keys};
+use crate::db::bootstrap;
+use crate::tokens::locksmith::KeyChange;
+use crate::tokens::rotation::KeyTimes;
 use crate::tokens::{Algorithm, BoxKeys, RefreshKeys, RootSecrets, SigningKey};
 
 /// Every row of every table as text, as `pg_dump` writes it.
@@ -41,13 +44,17 @@ async fn a_dump_holds_no_usable_token_and_no_private_key() {
     let offered = BootstrapToken::generate().unwrap();
     bootstrap::offer(&world.db, offered.hash(), LIFETIME).await.unwrap();
     let now = OffsetDateTime::now_utc();
+    let times = KeyTimes { created_at: now, signs_from: now, token_lifetime: LIFETIME };
     let boxes = BoxKeys::new(&secrets);
     let private = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    let sealed = boxes.seal(Algorithm::EdDsa, &private, now, now).unwrap();
-    signing_keys::insert_first(&world.db, &sealed).await.unwrap();
+    let sealed = boxes.seal(Algorithm::EdDsa, &private, times).unwrap();
+    change(&world, KeyChange::Insert(sealed.clone())).await;
 
     let dump = dump(&world).await;
-    assert!(dump.contains(&zero.session_id.to_string()) && dump.contains(&sealed.kid), "the dump is a dump");
+    assert!(
+        dump.contains(&zero.session_id.to_string()) && dump.contains(&sealed.label.kid),
+        "the dump is a dump"
+    );
     check_absent(&dump, "the bootstrap token", offered.expose().as_bytes());
     for generation in 0..3 {
         let token = RefreshKeys::new(&secrets).issue(&zero.at_generation(generation));
@@ -60,7 +67,7 @@ async fn a_dump_holds_no_usable_token_and_no_private_key() {
     check_absent(&dump, "the private key", private.expose());
     // RFC 8410: the 32 bytes of the key itself follow a header of 16.
     check_absent(&dump, "the private key's seed", &private.expose()[16..48]);
-    assert!(SigningKey::from_pkcs8(Algorithm::EdDsa, &Secret::new(sealed.sealed), now).is_err());
+    assert!(SigningKey::from_pkcs8(Algorithm::EdDsa, &Secret::new(sealed.sealed), times).is_err());
 }
 
 #[tokio::test]

@@ -6,10 +6,9 @@ use access_token::{Claims, KeySet, Verification};
 use auth_service::app::App;
 use auth_service::config::Config;
 use auth_service::db::MIGRATIONS;
-use auth_service::jobs::signing_keys;
+use auth_service::jobs::signing_keys::{LoadError, SigningKeys};
 use auth_service::preparation;
 use auth_service::routes::routes;
-use auth_service::tokens::BoxKeys;
 use axum::body::Body;
 use axum::http::Request;
 use process::Settings;
@@ -165,19 +164,19 @@ impl TestApp {
 /// A further process on the database of a [`TestApp`].
 pub(crate) struct Replica {
     pub(crate) app: Arc<App>,
-    config: Config,
+    pub(crate) config: Config,
     pub(crate) gateway: Gateway,
 }
 
 impl Replica {
-    pub(crate) async fn load_keys(&self) -> Result<(), signing_keys::LoadError> {
+    pub(crate) async fn load_keys(&self) -> Result<(), LoadError> {
         load_keys(&self.app, &self.config).await
     }
 }
 
-async fn load_keys(app: &App, config: &Config) -> Result<(), signing_keys::LoadError> {
-    let boxes = BoxKeys::new(&config.tokens.secrets);
-    signing_keys::load(&app.database, &boxes, config.tokens.algorithm, &app.signing_keys).await
+async fn load_keys(app: &App, config: &Config) -> Result<(), LoadError> {
+    let store = Arc::clone(&app.signing_keys);
+    SigningKeys::new(app.database.clone(), config.tokens.locksmith(), store).load().await
 }
 
 pub(crate) fn email_of(name: &str) -> String {
