@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use super::canonical::members;
@@ -12,7 +12,7 @@ use super::canonical::members;
 pub struct Client {
     /// Its address; an IPv4 address is never written as IPv6.
     pub address: IpAddr,
-    /// Whether it spoke TLS, to us or to a trusted proxy.
+    /// Whether it spoke TLS: to us, or, if it spoke to a trusted proxy, to that.
     pub https: bool,
     /// Whether the connection is a trusted proxy's.
     pub behind_proxy: bool,
@@ -25,7 +25,7 @@ impl Client {
         if !is_trusted(peer, trusted) {
             return Self { address: peer, https: tls, behind_proxy: false };
         }
-        let https = tls || told(headers, &identity::names::FORWARDED_PROTO, "https");
+        let https = proxied_https(headers).unwrap_or(tls);
         Self { address: rightmost_untrusted(peer, headers, trusted), https, behind_proxy: true }
     }
 
@@ -42,11 +42,12 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// Exactly one line with exactly this word. Several mean several opinions, so the lesser claim holds.
-fn told(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
-    first && values.next().is_none()
+/// What a trusted proxy says of its client, if it says anything: its own TLS to us says nothing of that. `https` is
+/// exactly one line with exactly this word. Several mean several opinions, so the lesser claim holds.
+fn proxied_https(headers: &HeaderMap) -> Option<bool> {
+    let mut values = headers.get_all(&identity::names::FORWARDED_PROTO).iter();
+    let first = values.next()?.as_bytes().eq_ignore_ascii_case(b"https");
+    Some(first && values.next().is_none())
 }
 
 /// From right to left, each address is the word of the one to its right; the first that is not a proxy of ours is the
@@ -73,6 +74,8 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     const PROXY: &str = "10.0.0.1";
@@ -134,6 +137,12 @@ mod tests {
             !client(PROXY, false, &[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]).https
         );
         assert!(!client(PROXY, false, &[("x-forwarded-proto", "https, http")]).https);
+        assert!(client(PROXY, true, &[]).https, "a proxy that says nothing is itself the client");
+        assert!(
+            !client(PROXY, true, &[("x-forwarded-proto", "http")]).https,
+            "encrypted only behind the proxy"
+        );
+        assert!(client("203.0.113.9", true, &[("x-forwarded-proto", "http")]).https, "a stranger's word");
     }
 
     #[test]
