@@ -4,16 +4,17 @@
 
 use std::fmt::Write as _;
 
-use http::header::HOST;
+use http::header::{AUTHORIZATION, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Uri};
 
 use super::check::{access, revocations};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
+use crate::pipeline::client::Client;
 use crate::pipeline::match_route::Routes;
 use crate::pipeline::principal::Principal;
-use crate::pipeline::{authenticate, authorize, canonical};
+use crate::pipeline::{authenticate, authorize, canonical, https};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -42,10 +43,10 @@ pub enum ExplainError {
 /// # Errors
 /// When the question makes no request.
 pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainError> {
-    let parts = request(question, config)?;
+    let (client, parts) = request(question, config)?;
     let routes = Routes::new(config.routes.iter().cloned());
     let mut text = String::new();
-    let verdict = match matched(&parts, config, &routes) {
+    let verdict = match matched(&client, &parts, config, &routes) {
         Ok(route) => {
             describe(route, config, &mut text);
             verdict(&route.access, question.role.as_deref())
@@ -57,13 +58,20 @@ pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainEr
     Ok(text)
 }
 
-fn matched<'t>(parts: &Parts, config: &Config, routes: &'t Routes) -> Result<&'t Route, Rejection> {
+fn matched<'t>(
+    client: &Client,
+    parts: &Parts,
+    config: &Config,
+    routes: &'t Routes,
+) -> Result<&'t Route, Rejection> {
     let path = canonical::request(parts, &config.hosts)?;
+    https::require(config.mode, client, parts, path)?;
     Ok(routes.find(path, &parts.method)?)
 }
 
-/// The request as the listener would see it: a path and a `Host`.
-fn request(question: &Question, config: &Config) -> Result<Parts, ExplainError> {
+/// The request as the listener would see it: a path and a `Host`, from a client that speaks TLS unless the URL says
+/// `http://`.
+fn request(question: &Question, config: &Config) -> Result<(Client, Parts), ExplainError> {
     let method = Method::from_bytes(question.method.to_ascii_uppercase().as_bytes())
         .map_err(|_| ExplainError::Method(question.method.clone()))?;
     let wrong = || ExplainError::Url(question.url.clone());
@@ -76,7 +84,12 @@ fn request(question: &Question, config: &Config) -> Result<Parts, ExplainError> 
     };
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let request = Request::builder().method(method).uri(target).header(HOST, host);
-    request.body(()).map(|request| request.into_parts().0).map_err(|_| wrong())
+    let mut parts = request.body(()).map(|request| request.into_parts().0).map_err(|_| wrong())?;
+    if question.role.is_some() {
+        parts.headers.insert(AUTHORIZATION, const { HeaderValue::from_static("Bearer") });
+    }
+    let https = uri.scheme_str() != Some("http");
+    Ok((Client { address: [127, 0, 0, 1].into(), https, behind_proxy: false }, parts))
 }
 
 fn describe(route: &Route, config: &Config, text: &mut String) {
@@ -147,6 +160,24 @@ mod tests {
         check("GET", "/api/admin/../orders", Some("ADMIN"), "400 bad_request");
         check("GET", "http://evil.example/api/auth/me", Some("USER"), "421 misdirected_request");
         check("TRACE", "/api/auth/me", None, "405 method_not_allowed");
+    }
+
+    #[test]
+    fn it_says_what_plain_http_gets_in_production() {
+        let mut config = parsed(&sample());
+        config.mode = process::Mode::Production;
+        let check = |url: &str, role: Option<&str>, verdict: &str| {
+            let question = Question { method: "GET".into(), url: url.into(), role: role.map(str::to_owned) };
+            let text = explain(&question, &config).unwrap();
+            assert!(
+                text.lines().last().unwrap().starts_with(&format!("verdict   {verdict}")),
+                "{url}:\n{text}"
+            );
+        };
+        check("http://localhost/api/orders", None, "308 https_required");
+        check("http://localhost/api/orders", Some("USER"), "403 https_required");
+        check("https://localhost/api/orders", Some("USER"), "passes");
+        check("/api/orders", Some("USER"), "passes");
     }
 
     #[test]
