@@ -4,7 +4,9 @@
 //! and the framing headers must look like. Ambiguous input is refused, never repaired: two readers that repair
 //! differently are how access rules are walked around. What hyper has normalised already is not parsed again.
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Version};
 
@@ -71,17 +73,22 @@ pub enum NotCanonical {
     Upgrade,
 }
 
+/// How many headers `Connection` may name: more than a head may have, so that taking them out is little work.
+const MOST_NAMED: usize = 128;
+
 /// Takes out what `Connection` names, before anything reads a header: it is meant for this hop only, so neither a
 /// stage nor an upstream may act on it.
 ///
 /// # Errors
-/// [`NotCanonical::Connection`] when it names what only the gateway writes, or cannot be read.
+/// [`NotCanonical::Connection`] when it names what only the gateway writes or what it decides by, names too much, or
+/// cannot be read.
 pub fn drop_connection_headers(headers: &mut HeaderMap) -> Result<(), NotCanonical> {
     let mut named = Vec::new();
     for value in headers.get_all(CONNECTION) {
         let names = value.to_str().map_err(|_| NotCanonical::Connection)?.split(',').map(str::trim);
         for name in names.filter(|name| !["", "close", "keep-alive"].contains(name)) {
-            named.push(may_be_named(name).ok_or(NotCanonical::Connection)?);
+            let name = may_be_named(name).filter(|_| named.len() < MOST_NAMED);
+            named.push(name.ok_or(NotCanonical::Connection)?);
         }
     }
     for name in named.iter().filter(|name| **name != UPGRADE) {
@@ -90,11 +97,13 @@ pub fn drop_connection_headers(headers: &mut HeaderMap) -> Result<(), NotCanonic
     Ok(())
 }
 
-/// Without its framing headers or its host a request would be another one.
+/// Without its framing headers, its host, or what says who is calling from where, a request would be another one: a
+/// garbage token would become no token.
 fn may_be_named(name: &str) -> Option<HeaderName> {
+    const ESSENTIAL: [HeaderName; 6] =
+        [HOST, TRANSFER_ENCODING, CONTENT_LENGTH, AUTHORIZATION, COOKIE, ORIGIN];
     let header = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let essential = [HOST, TRANSFER_ENCODING, CONTENT_LENGTH].contains(&header);
-    (!essential && identity::family(name).is_none()).then_some(header)
+    (!ESSENTIAL.contains(&header) && identity::family(name).is_none()).then_some(header)
 }
 
 /// Checks the request line, the host and the framing. `hosts` as in the configuration; none means any.
