@@ -95,6 +95,20 @@ enum Upload {
 struct Rate {
     waited: Duration,
     bytes: u64,
+    /// How much of the present wait was counted in the window before.
+    before: Duration,
+}
+
+impl Rate {
+    /// All the waiting in this window, the present wait since then included.
+    fn waited_until(&self, now: Instant, since: Instant) -> Duration {
+        self.waited + (now - since).saturating_sub(self.before)
+    }
+
+    /// Whether the window has brought what it must.
+    const fn is_enough(&self, min_rate: u64) -> bool {
+        self.bytes >= min_rate.saturating_mul(RATE_WINDOW.as_secs())
+    }
 }
 
 /// What one connection waits for.
@@ -223,8 +237,11 @@ impl Watch {
         let now = Instant::now();
         if let Upload::Receiving(since) = self.upload.get() {
             let rate = self.upload_rate.get();
-            self.upload_rate
-                .set(Rate { waited: rate.waited + (now - since), bytes: rate.bytes.saturating_add(bytes) });
+            self.upload_rate.set(Rate {
+                waited: rate.waited_until(now, since),
+                bytes: rate.bytes.saturating_add(bytes),
+                before: Duration::ZERO,
+            });
         }
         self.upload.set(Upload::Sending(now));
     }
@@ -348,19 +365,18 @@ impl Watch {
     fn upload_deadline(&self, since: Instant) -> Instant {
         let rate = self.upload_rate.get();
         let idle = since + self.limits.idle;
-        if rate.bytes >= self.limits.min_rate.saturating_mul(RATE_WINDOW.as_secs()) {
+        if rate.is_enough(self.limits.min_rate) {
             return idle;
         }
-        idle.min(since + RATE_WINDOW.saturating_sub(rate.waited))
+        idle.min(since + rate.before + RATE_WINDOW.saturating_sub(rate.waited))
     }
 
     /// A window that brought enough ends, and the next one is judged for itself.
     fn close_rate_window(&self, now: Instant) {
         let Upload::Receiving(since) = self.upload.get() else { return };
         let rate = self.upload_rate.get();
-        let enough = rate.bytes >= self.limits.min_rate.saturating_mul(RATE_WINDOW.as_secs());
-        if enough && rate.waited + (now - since) >= RATE_WINDOW {
-            self.upload_rate.set(Rate::default());
+        if rate.is_enough(self.limits.min_rate) && rate.waited_until(now, since) >= RATE_WINDOW {
+            self.upload_rate.set(Rate { before: now - since, ..Rate::default() });
         }
     }
 }

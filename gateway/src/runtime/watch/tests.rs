@@ -71,11 +71,26 @@ fn a_body_above_the_rate_lives_on_and_is_judged_again() {
     let watch = Watch::new(LIMITS, start);
     watch.request_started();
     watch.upload_started(start);
-    watch.upload_rate.set(Rate { waited: Duration::from_secs(9), bytes: 2400 });
+    watch.upload_rate.set(Rate { waited: Duration::from_secs(9), bytes: 2400, ..Rate::default() });
     watch.upload.set(Upload::Receiving(start));
     assert!(matches!(watch.check(after(start, 5)), Verdict::Fine(_)));
     assert_eq!(watch.upload_rate.get().bytes, 0, "a new window began");
     assert_eq!(watch.expired(), None);
+}
+
+#[test]
+fn a_pause_after_a_good_window_has_a_window_of_its_own() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.upload_started(start);
+    watch.upload_rate.set(Rate { bytes: 2400, ..Rate::default() });
+    watch.upload.set(Upload::Receiving(start));
+    assert!(matches!(watch.check(after(start, 10)), Verdict::Fine(_)));
+    assert_eq!(watch.check(after(start, 19)), Verdict::Fine(after(start, 20)));
+    assert_eq!(watch.expired(), None);
+    watch.check(after(start, 20));
+    assert_eq!(watch.expired(), Some(Expired::Upload));
 }
 
 #[test]
