@@ -29,6 +29,11 @@ impl<'r> Path<'r> {
     pub const fn as_str(&self) -> &'r str {
         self.0
     }
+
+    /// The path for a server that cuts `;…` off each segment; none if there is nothing to cut.
+    pub fn without_parameters(&self) -> Option<String> {
+        escapes::without_parameters(self.0)
+    }
 }
 
 /// Why a request is not canonical. The messages are shown to the client.

@@ -27,6 +27,9 @@ pub enum NoRoute {
     /// Nothing is routed there.
     #[error("Nothing is served at this path.")]
     Path,
+    /// To a server that cuts `;…` off its segments, the path leads elsewhere.
+    #[error("The parameters in this path hide where it leads.")]
+    Parameters,
     /// The route does not take the method; `Allow` says which it takes.
     #[error("This path does not take this method.")]
     Method(HeaderValue),
@@ -47,9 +50,15 @@ impl Routes {
     /// The route of a request.
     ///
     /// # Errors
-    /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one.
+    /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one, and a path that might
+    /// belong to another route for the server behind belongs to none.
     pub fn find(&self, path: Path<'_>, method: &Method) -> Result<&Route, NoRoute> {
         let entry = self.longest(path.as_str()).ok_or(NoRoute::Path)?;
+        if let Some(bare) = path.without_parameters()
+            && self.longest(&bare).is_some_and(|other| other.route.path != entry.route.path)
+        {
+            return Err(NoRoute::Parameters);
+        }
         match &entry.route.methods {
             Some(methods) if !methods.contains(method) => Err(NoRoute::Method(entry.allow.clone())),
             _ => Ok(&entry.route),
@@ -116,6 +125,7 @@ mod tests {
         let found = table.find(canonical::path(path).unwrap(), method);
         let found = found.map(|route| route.path.as_str()).map_err(|error| match error {
             NoRoute::Path => "404".to_owned(),
+            NoRoute::Parameters => "400".to_owned(),
             NoRoute::Method(allow) => allow.to_str().unwrap().to_owned(),
         });
         assert_eq!(found, expected.map_err(str::to_owned), "{path}");
@@ -141,6 +151,20 @@ mod tests {
     fn a_method_that_is_not_taken_is_not_looked_for_elsewhere() {
         check("/api/auth/login", &Method::GET, Err("POST"));
         check("/.well-known/jwks.json", &Method::PUT, Err("GET, HEAD"));
+    }
+
+    #[test]
+    fn parameters_lead_nowhere_else() {
+        check("/api/auth/me;v=1", &Method::GET, Ok("/api/auth"));
+        check("/api/auth/login/;v=1", &Method::POST, Ok("/api/auth/login"));
+        for path in ["/api/auth/login;v=1", "/api/auth/login%3bv/x", "/api/auth/login%253B"] {
+            check(path, &Method::POST, Err("400"));
+        }
+        check("/api;v=1/auth", &Method::GET, Err("404"));
+        let table = Routes::new([route("", None), route("/admin", None)]);
+        let find = |path| table.find(canonical::path(path).unwrap(), &Method::GET).map(|route| &*route.path);
+        assert_eq!(find("/admin;v=1"), Err(NoRoute::Parameters));
+        assert_eq!(find("/x;v=1/admin"), Ok(""));
     }
 
     #[test]

@@ -88,6 +88,26 @@ fn check_dots(segment: &[u8]) -> Result<(), NotCanonical> {
     if matches!(name, b"." | b"..") { Err(NotCanonical::DotSegment) } else { Ok(()) }
 }
 
+/// See [`super::Path::without_parameters`]: the semicolon may be encoded, also over and over.
+pub(super) fn without_parameters(path: &str) -> Option<String> {
+    if !path.bytes().any(|byte| matches!(byte, b';' | b'%')) {
+        return None;
+    }
+    let segments = path.split('/').map(|segment| &segment[..parameters_at(segment).unwrap_or(segment.len())]);
+    let bare = segments.collect::<Vec<_>>().join("/");
+    (bare != path).then_some(bare)
+}
+
+fn parameters_at(segment: &str) -> Option<usize> {
+    let is_semicolon = |rest: &str| match rest.strip_prefix('%') {
+        Some(escape) => {
+            escape.trim_start_matches("25").get(..2).is_some_and(|hex| hex.eq_ignore_ascii_case("3b"))
+        }
+        None => rest.starts_with(';'),
+    };
+    (0..segment.len()).find(|&at| segment.get(at..).is_some_and(is_semicolon))
+}
+
 /// Decodes once; what is no escape stays.
 fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
