@@ -1,12 +1,13 @@
 //! More than one process on a database.
 
+use auth_service::db::signing_keys;
 use auth_service::jobs::signing_keys::LoadError;
 use auth_service::readiness::Readiness;
 use auth_service::tokens::locksmith::NotDone;
 use futures_util::future::join_all;
 use process::private::Probe as _;
 
-use crate::support::{JWT_SECRET, Reply, TestApp};
+use crate::support::{IDENTITY_KEY, JWT_SECRET, Replica, Reply, TestApp};
 
 const OTHER_SECRET: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
 
@@ -98,4 +99,73 @@ async fn a_replica_with_a_foreign_secret_is_not_ready_and_makes_no_key() {
     ann.refresh().await.expect(200);
     let keys = app.sql().await.query_one("SELECT count(*) FROM signing_keys", &[]).await.unwrap();
     assert_eq!(keys.get::<_, i64>(0), 1);
+}
+
+/// The steps of `docs/operations.md`, "Replacing secrets": the settings of a replica at each, and of those that are still at the
+/// step before.
+#[tokio::test]
+async fn at_every_step_of_replacing_jwt_secret_old_and_new_replicas_work_side_by_side() {
+    let old = [("JWT_SECRET", JWT_SECRET)];
+    let known = [("JWT_SECRET", JWT_SECRET), ("JWT_SECRET_PREVIOUS", OTHER_SECRET)];
+    let swapped = [("JWT_SECRET", OTHER_SECRET), ("JWT_SECRET_PREVIOUS", JWT_SECRET)];
+    let new = [("JWT_SECRET", OTHER_SECRET)];
+    let app = TestApp::start().await;
+    app.registered("bob").await;
+    let mut ann = app.customer("ann").await;
+    let steps: [[&[(&str, &str)]; 2]; 7] = [
+        [&old, &old],
+        [&old, &known],
+        [&known, &known],
+        [&known, &swapped],
+        [&swapped, &swapped],
+        [&swapped, &new],
+        [&new, &new],
+    ];
+    for (number, settings) in steps.into_iter().enumerate() {
+        if number == 5 {
+            // Every session rotates once more, and the keys are moved.
+            app.let_pass("11 seconds").await;
+            let replica = app.replica(&swapped).await;
+            replica.load_keys().await.unwrap();
+            ann = ann.at(&replica.gateway);
+            ann.refresh().await.expect(200);
+            reencrypt_keys(&replica).await;
+        }
+        let replicas = [app.replica(settings[0]).await, app.replica(settings[1]).await];
+        for replica in &replicas {
+            replica.load_keys().await.unwrap();
+        }
+        assert_eq!(replicas[0].app.signing_keys.jwks(), replicas[1].app.signing_keys.jwks(), "step {number}");
+        for replica in replicas.iter().chain(&replicas) {
+            app.let_pass("11 seconds").await;
+            ann = ann.at(&replica.gateway);
+            let refreshed = ann.refresh().await.expect(200);
+            app.verify(&refreshed.text("accessToken")).await;
+            let login = app.visitor().at(&replica.gateway).log_in("bob").await.expect(200);
+            app.verify(&login.text("accessToken")).await;
+        }
+    }
+}
+
+/// What `auth-service keys reencrypt` does.
+async fn reencrypt_keys(replica: &Replica) {
+    let locksmith = replica.config.tokens.locksmith();
+    let done = signing_keys::change(&replica.app.database, |stored| locksmith.reencrypt(stored)).await;
+    assert_eq!(done.unwrap().unwrap().outcome.moved, 1);
+}
+
+#[tokio::test]
+async fn a_service_knows_the_gateway_by_the_identity_key_and_by_the_previous_one() {
+    let app = TestApp::start().await;
+    let ann = app.customer("ann").await;
+    // The gateway signs with the old one still, and with the new one already.
+    for settings in [
+        [("IDENTITY_KEY", OTHER_SECRET), ("IDENTITY_KEY_PREVIOUS", IDENTITY_KEY)],
+        [("IDENTITY_KEY", IDENTITY_KEY), ("IDENTITY_KEY_PREVIOUS", OTHER_SECRET)],
+    ] {
+        let service = app.replica(&settings).await;
+        ann.at(&service.gateway).get("/api/auth/me").await.expect(200);
+    }
+    let stranger = app.replica(&[("IDENTITY_KEY", OTHER_SECRET)]).await;
+    ann.at(&stranger.gateway).get("/api/auth/me").await.refused(401, "identity_required");
 }

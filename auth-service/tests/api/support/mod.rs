@@ -8,8 +8,8 @@ mod reply;
 mod service;
 
 pub(crate) use actor::Actor;
-pub(crate) use app::{JWT_SECRET, PASSWORD, TestApp, migrated_database};
-pub(crate) use gateway::{Gateway, Identity, sign};
+pub(crate) use app::{JWT_SECRET, PASSWORD, Replica, TestApp, migrated_database};
+pub(crate) use gateway::{Gateway, IDENTITY_KEY, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;
 pub(crate) use service::{Environment, Service, complaint, environment, run, stdout};
