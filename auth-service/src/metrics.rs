@@ -19,14 +19,18 @@ use crate::tokens::KeyStore;
 
 mod feed;
 mod keys;
+mod purge;
 
 use feed::FeedCollector;
 use keys::KeyCollector;
+pub use purge::PurgeMetrics;
 
 /// All counters of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// What the purge has done.
+    pub purge: PurgeMetrics,
     /// Requests by route and status.
     pub http: HttpMetrics,
     logins: Family<Outcome, Counter>,
@@ -51,8 +55,9 @@ impl Metrics {
         registry.register_collector(Box::new(PoolCollector(database.clone())));
         registry.register_collector(Box::new(FeedCollector(Arc::clone(feed))));
         registry.register_collector(Box::new(KeyCollector(Arc::clone(keys))));
+        let purge = PurgeMetrics::register(&mut registry);
         let http = HttpMetrics::register(&mut registry);
-        Self { registry, http, logins, refreshes }
+        Self { registry, purge, http, logins, refreshes }
     }
 
     /// Counts a login.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::jobs::purge::Purge;
 use crate::jobs::revocation_feed::RevocationFeed;
 use crate::jobs::signing_keys::SigningKeys;
 use crate::preparation;
@@ -50,7 +51,7 @@ async fn background(app: &App, config: &Config) -> anyhow::Result<()> {
     let store = Arc::clone(&app.signing_keys);
     let keys = SigningKeys::new(app.database.clone(), config.tokens.locksmith(), store);
     let feed = RevocationFeed::new(Arc::clone(&app.feed), Arc::clone(&app.announcer), &config.database)?;
-    tokio::join!(keys.keep_fresh(), feed.run(app.database.clone()));
+    tokio::join!(keys.keep_fresh(), feed.run(app.database.clone()), Purge::new(app, config).run());
     Ok(())
 }
 

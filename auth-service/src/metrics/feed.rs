@@ -25,9 +25,8 @@ impl Collector for FeedCollector {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        // Before the first read it is as old as can be.
-        let lag = ConstGauge::new(status.age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
-        let help = "Seconds since the beginning of the last read of the revocations";
+        let lag = ConstGauge::new(status.lag.as_secs_f64());
+        let help = "Seconds since the beginning of the last read of the revocations, or of the process";
         lag.encode(encoder.encode_descriptor("revocation_lag_seconds", help, None, lag.metric_type())?)?;
         let cut = ConstCounter::new(status.cut);
         let help = "Streams that ended because their subscriber did not keep up";

@@ -54,6 +54,7 @@ pub struct Feed {
     places: Arc<Semaphore>,
     draining: watch::Sender<bool>,
     cut: AtomicU64,
+    begun: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +87,8 @@ pub struct FeedStatus {
     pub subscribers: usize,
     /// Streams that were ended because their subscriber did not keep up.
     pub cut: u64,
-    /// How long ago the last successful read began; `None` before the first.
-    pub age: Option<Duration>,
+    /// How long ago the last successful read began, or this feed did.
+    pub lag: Duration,
 }
 
 impl Default for Feed {
@@ -98,6 +99,7 @@ impl Default for Feed {
             places: Arc::new(Semaphore::new(PLACES)),
             draining: watch::Sender::new(false),
             cut: AtomicU64::new(0),
+            begun: Instant::now(),
         }
     }
 }
@@ -106,6 +108,7 @@ impl Feed {
     /// Takes in a read that began at `begun`, and passes on what is new in it.
     pub fn publish(&self, news: News, begun: Instant) {
         let mut state = self.lock();
+        let was_fresh = state.fresh_beat(begun).is_some();
         let cursor = Cursor { incarnation: news.incarnation, xmin: news.xmin };
         if state.last.is_some_and(|(beat, _)| beat.cursor.incarnation != news.incarnation) {
             state.entries.outlive_incarnation();
@@ -117,7 +120,12 @@ impl Feed {
             let end = (index + 1 == batches).then_some(cursor);
             self.send(Message::Entries(events::revocations(batch, end)));
         }
-        state.last = Some((Beat { cursor, now: news.now }, begun));
+        let beat = Beat { cursor, now: news.now };
+        state.last = Some((beat, begun));
+        if !was_fresh {
+            // Somebody may have waited for this, and need not wait for the next heartbeat.
+            self.send(Message::Beat(beat));
+        }
     }
 
     /// Tells every subscriber how things stand.
@@ -173,7 +181,7 @@ impl Feed {
             entries: state.entries.len(),
             subscribers: PLACES - self.places.available_permits(),
             cut: self.cut.load(Ordering::Relaxed),
-            age: state.last.map(|(_, begun)| now.saturating_duration_since(begun)),
+            lag: now.saturating_duration_since(state.last.map_or(self.begun, |(_, begun)| begun)),
         }
     }
 

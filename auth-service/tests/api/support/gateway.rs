@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use identity::{Message, Signer, UpstreamKey, names};
@@ -46,6 +46,12 @@ impl Gateway {
         self.send_unsigned(request).await
     }
 
+    /// An answer whose body is still to come, to a request that the gateway makes on its own behalf.
+    pub(super) async fn ask(&self, mut request: Request<Body>) -> Response<Body> {
+        sign_own(&mut request);
+        self.router.clone().oneshot(request).await.expect("axum never fails")
+    }
+
     /// The request as it is: what somebody inside the network could send past the gateway.
     pub(crate) async fn send_unsigned(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.expect("axum never fails");
@@ -61,6 +67,22 @@ pub(crate) fn sign(
     key_id: &str,
     created: i64,
 ) {
+    sign_forwarded(request, caller, [address, "https", "shop.example"], key_id, created);
+}
+
+/// Signs a request that the gateway makes on its own behalf.
+pub(super) fn sign_own(request: &mut Request<Body>) {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    sign_forwarded(request, &Identity::default(), ["", "", ""], "auth", now);
+}
+
+fn sign_forwarded(
+    request: &mut Request<Body>,
+    caller: &Identity,
+    [address, proto, host]: [&str; 3],
+    key_id: &str,
+    created: i64,
+) {
     let request_id = Uuid::now_v7().to_string();
     let encoded = [&caller.user, &caller.email, &caller.role, &caller.session]
         .map(|text| identity::encode(text).into_owned());
@@ -71,8 +93,8 @@ pub(crate) fn sign(
         query: request.uri().query(),
         request_id: request_id.as_bytes(),
         forwarded_for: address.as_bytes(),
-        forwarded_proto: b"https",
-        forwarded_host: b"shop.example",
+        forwarded_proto: proto.as_bytes(),
+        forwarded_host: host.as_bytes(),
         user_id: user.as_bytes(),
         user_email: email.as_bytes(),
         user_role: role.as_bytes(),
@@ -84,8 +106,8 @@ pub(crate) fn sign(
     for (name, value) in [
         (&names::REQUEST_ID, request_id.as_str()),
         (&names::FORWARDED_FOR, address),
-        (&names::FORWARDED_PROTO, "https"),
-        (&names::FORWARDED_HOST, "shop.example"),
+        (&names::FORWARDED_PROTO, proto),
+        (&names::FORWARDED_HOST, host),
         (&names::USER_ID, user),
         (&names::USER_EMAIL, email),
         (&names::USER_ROLE, role),

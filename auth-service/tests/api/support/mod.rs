@@ -6,6 +6,7 @@ mod gateway;
 mod postgres_proxy;
 mod reply;
 mod service;
+mod subscriber;
 
 pub(crate) use actor::Actor;
 pub(crate) use app::{JWT_SECRET, PASSWORD, Replica, TestApp, migrated_database};
@@ -13,3 +14,4 @@ pub(crate) use gateway::{Gateway, IDENTITY_KEY, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;
 pub(crate) use service::{Environment, Service, complaint, environment, run, stdout};
+pub(crate) use subscriber::{FEED, Job, Subscriber};
