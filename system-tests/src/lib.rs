@@ -10,4 +10,4 @@ mod stack;
 
 pub use actor::{Actor, PASSWORD};
 pub use machine::{Options, Server};
-pub use stack::{ORIGIN, Stack};
+pub use stack::{JWT_SECRET, ORIGIN, Stack};

@@ -9,15 +9,19 @@ use test_support::TestDatabase;
 const AUTH: EmbeddedMigrations = embed_migrations!("../migrations/auth");
 const ORDERS: EmbeddedMigrations = embed_migrations!("../migrations/orders");
 
-/// What a test wants to be otherwise.
+/// What a test wants to be otherwise. Of two values for one setting the later counts.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Further settings of both auth services.
     pub auth: Vec<(&'static str, String)>,
-    /// Further settings of the orders API.
+    /// Further settings of both orders APIs.
     pub orders: Vec<(&'static str, String)>,
-    /// Further lines in front of the gateway's file.
-    pub gateway: String,
+    /// Further settings of both gateways.
+    pub gateway: Vec<(&'static str, String)>,
+    /// Further lines of the `[tokens]` table of both gateways.
+    pub tokens: String,
+    /// By how many seconds the clock of the first auth service is behind, and that of the second ahead.
+    pub clock_skew: Option<u32>,
 }
 
 impl Options {

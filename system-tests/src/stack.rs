@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 use tempfile::TempDir;
-use test_support::{HttpClient, TestProcess, binary, eventually, free_port};
+use test_support::{HttpClient, TestProcess, binary, eventually, free_port, skewed_clock};
 
 use crate::actor::{Actor, PASSWORD};
 use crate::machine::{Options, Server};
@@ -12,7 +12,8 @@ use crate::machine::{Options, Server};
 /// The frontend's origin: the gateway allows it, and the auth service lets it use cookies.
 pub const ORIGIN: &str = "http://localhost:3000";
 
-const JWT_SECRET: &str = "q3Zp0lq0p9T5iU2nqR7b2m8wY4xVfG1hJkLsDzXcVbM=";
+/// `JWT_SECRET` of the auth services.
+pub const JWT_SECRET: &str = "q3Zp0lq0p9T5iU2nqR7b2m8wY4xVfG1hJkLsDzXcVbM=";
 const IDENTITY_KEY: &str = "Zk9uN2pVbG1rQ3R4WjVqRHc4YVBzVnRoR2ZLckV5TXc=";
 
 /// Everything that runs, and where.
@@ -26,7 +27,8 @@ pub struct Stack {
     pub orders: Vec<TestProcess>,
     /// The PostgreSQL behind them, which outlives them.
     pub server: Server,
-    options: Options,
+    /// What the next process that is started will be told.
+    pub options: Options,
     ports: Ports,
     folder: TempDir,
 }
@@ -89,11 +91,12 @@ impl Stack {
     pub fn new_gateway(&self, replica: usize) -> TestProcess {
         let path = self.folder.path().join(format!("gateway-{replica}.toml"));
         std::fs::write(&path, gateway_toml(replica, self.ports, &self.options)).expect("the gateway's file");
-        let settings = [
+        let mut settings = vec![
             ("APP_ENV", "development".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("IDENTITY_KEY", IDENTITY_KEY.to_owned()),
         ];
+        settings.extend(self.options.gateway.iter().cloned());
         let path = path.to_str().expect("a path in UTF-8");
         TestProcess::start("gateway", &["--config", path], settings)
     }
@@ -199,16 +202,24 @@ impl Stack {
             ("BCRYPT_COST", "4".to_owned()),
         ];
         settings.extend(self.options.auth.iter().cloned());
+        if let Some(seconds) = self.options.clock_skew {
+            settings.extend(skewed_clock(&format!("{}{seconds}s", ["-", "+"][replica])));
+        }
         settings
     }
 
     /// The key with which the gateway signs for one upstream, base64, as `gateway identity-key` prints it.
     pub fn identity_key(upstream: &str) -> String {
+        Self::identity_key_under(IDENTITY_KEY, upstream)
+    }
+
+    /// The same under another `IDENTITY_KEY` of the gateway's.
+    pub fn identity_key_under(root: &str, upstream: &str) -> String {
         let output = Command::new(binary("gateway"))
             .args(["identity-key", upstream])
             .env_clear()
             .env("APP_ENV", "development")
-            .env("IDENTITY_KEY", IDENTITY_KEY)
+            .env("IDENTITY_KEY", root)
             .output()
             .expect("gateway identity-key");
         assert!(output.status.success(), "{output:?}");
@@ -248,11 +259,12 @@ async fn connect(url: &str) -> test_support::tokio_postgres::Client {
 fn gateway_toml(replica: usize, ports: Ports, options: &Options) -> String {
     let (gateway, gateway_admin) = (ports.gateway[replica], ports.gateway_admin[replica]);
     let Ports { auth: [first, second], orders: [orders, more_orders], .. } = ports;
+    // Each gateway hears of revocations from another replica.
+    let (near, far) = (ports.auth[replica], ports.auth[1 - replica]);
     format!(
         r#"
 listen = "127.0.0.1:{gateway}"
 admin_listen = "127.0.0.1:{gateway_admin}"
-{further}
 [cors]
 origins = ["{ORIGIN}"]
 
@@ -260,6 +272,9 @@ origins = ["{ORIGIN}"]
 issuer = "http://localhost:8080"
 audience = "portcullis"
 jwks = ["http://127.0.0.1:{first}/.well-known/jwks.json", "http://127.0.0.1:{second}/.well-known/jwks.json"]
+revocations = ["http://127.0.0.1:{near}/internal/revocations", "http://127.0.0.1:{far}/internal/revocations"]
+upstream = "auth"
+{further}
 
 [upstreams.auth]
 servers = ["http://127.0.0.1:{first}", "http://127.0.0.1:{second}"]
@@ -267,7 +282,7 @@ servers = ["http://127.0.0.1:{first}", "http://127.0.0.1:{second}"]
 [upstreams.orders]
 servers = ["http://127.0.0.1:{orders}", "http://127.0.0.1:{more_orders}"]
 {ROUTES}"#,
-        further = options.gateway,
+        further = options.tokens,
     )
 }
 
@@ -307,6 +322,11 @@ access = "public"
 path = "/api/auth/bootstrap"
 upstream = "auth"
 access = "public"
+
+[[routes]]
+path = "/api/admin/users"
+upstream = "auth"
+access = { roles = ["ADMIN"] }
 
 [[routes]]
 path = "/api/orders"

@@ -19,6 +19,18 @@ pub(crate) fn postgres() -> Result<Vec<Binaries>> {
     Ok(postgres_cluster::find())
 }
 
+/// What the tests run beside our own processes: a clock that is wrong, and other people's libraries from PyPI.
+pub(crate) fn for_tests() -> Result<()> {
+    program(&["faketime"], "faketime")?;
+    let python = program(&["python3"], "python3")?;
+    let has_venv = Command::new(python).args(["-c", "import ensurepip, venv"]).output();
+    if !has_venv.context("asking python3 for its modules")?.status.success() {
+        println!("==> python3 has no venv");
+        install("python3-venv")?;
+    }
+    Ok(())
+}
+
 /// A program on the path, by the first of its names that is there; else its package is installed.
 pub(crate) fn program(names: &[&str], package: &str) -> Result<PathBuf> {
     if let Some(path) = names.iter().find_map(|name| on_path(name)) {

@@ -18,6 +18,7 @@ pub(crate) struct Arguments {
 /// Builds, starts the database, tests, stops the database.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let installed = packages::postgres()?;
+    packages::for_tests()?;
     build::for_tests()?;
     orphans::adopt();
     let outcome = with_database(&installed, arguments);

@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a test's preparation fails the test, and says why")]
 
+mod clock;
 mod cookies;
 mod database;
 mod http;
@@ -13,6 +14,7 @@ mod process;
 mod python;
 mod wait;
 
+pub use clock::skewed_clock;
 pub use cookies::{CookieJar, SetCookie};
 pub use database::{TestDatabase, server_url};
 pub use http::{Answer, HttpClient};
