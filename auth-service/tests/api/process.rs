@@ -1,12 +1,15 @@
 //! The real binary: its commands, its start, its end.
 
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
 use axum::http::Request;
 use process::Mode;
 use serde_json::{Value, json};
 use test_support::{TestDatabase, eventually};
 
 use crate::support::{
-    Environment, PASSWORD, Service, complaint, environment, migrated_database, run, stdout,
+    Environment, Events, FEED, PASSWORD, Service, complaint, environment, migrated_database, run, stdout,
 };
 
 fn login_of(email: &str, password: &str) -> Request<String> {
@@ -147,6 +150,25 @@ async fn a_login_in_flight_is_finished_before_the_end() {
     let (answer, ()) = tokio::join!(service.send(login_of("ann@example.com", PASSWORD)), stopping);
     assert_eq!(answer.status(), 200);
     assert!(service.process.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_stream_of_revocations_does_not_hold_up_the_end() {
+    let database = migrated_database().await;
+    let mut service = Service::start(environment(Mode::Production, &database, &[])).ready().await;
+    let answer = service.ask(Request::get(FEED).body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+    let mut events = Events::new(Box::pin(answer.bytes_stream()));
+    // Longer than the deadline of a request's head would let it live, were the stream under it.
+    let opened = Instant::now();
+    while opened.elapsed() < Duration::from_secs(11) {
+        events.event().await.expect("a heartbeat");
+    }
+    service.process.terminate();
+    let stopping = Instant::now();
+    while events.event().await.is_some() {}
+    assert!(service.process.ended().await.success());
+    assert!(stopping.elapsed() < Duration::from_secs(10), "it took {:?}", stopping.elapsed());
 }
 
 #[tokio::test]

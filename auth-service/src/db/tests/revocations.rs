@@ -1,9 +1,14 @@
 //! What a reader of `revocations` is promised: entries may repeat and never go missing.
 
+use std::time::Duration;
+
+use database::Database;
+use postgres_cluster::TemporaryCluster;
+use test_support::eventually;
 use test_support::tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::actors::World;
+use super::actors::{World, migrate};
 use crate::db::revocations::{Position, read};
 use crate::revocations::{News, Subject};
 use crate::sessions::SessionId;
@@ -125,6 +130,34 @@ async fn after_a_recovery_the_reader_begins_anew() {
     assert_ne!(reader.position, before);
     assert_eq!(reader.read().await, []);
     assert_eq!(world.count("SELECT count(*) FROM database_incarnation").await, 1);
+}
+
+/// A crash forgets transactions that were not flushed, and gives their numbers out again: below a cursor.
+#[tokio::test]
+async fn a_crash_of_the_server_makes_another_incarnation_and_a_restart_does_not() {
+    let mut cluster = TemporaryCluster::start(&postgres_cluster::find(), &[]).unwrap();
+    let url = cluster.running().unwrap().superuser_url("postgres");
+    migrate(&url).await.unwrap();
+    let db = Database::new(&url.parse().unwrap(), 1).unwrap().with_deadline(Duration::from_secs(60));
+    let insert = "INSERT INTO revocations (kind, session_id, expires_at) \
+                  VALUES ('session', gen_random_uuid(), now() + interval '10 min')";
+    cluster.running().unwrap().run("postgres", insert).unwrap();
+    let (first, position) = read(&db, None).await.unwrap();
+    assert_eq!(first.entries.len(), 1);
+
+    cluster.stop().unwrap();
+    cluster.restart().unwrap();
+    let after = async |position: &Position| {
+        eventually("the server is back", async || read(&db, Some(position)).await.ok()).await
+    };
+    let (restarted, position) = after(&position).await;
+    assert_eq!((restarted.incarnation, restarted.entries.len()), (first.incarnation, 0));
+
+    cluster.crash().unwrap();
+    cluster.restart().unwrap();
+    let (recovered, _) = after(&position).await;
+    assert_ne!(recovered.incarnation, first.incarnation);
+    assert_eq!(recovered.entries.len(), 1, "whoever has an old cursor is told everything");
 }
 
 #[tokio::test]

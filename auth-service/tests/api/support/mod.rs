@@ -14,4 +14,4 @@ pub(crate) use gateway::{Gateway, IDENTITY_KEY, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;
 pub(crate) use service::{Environment, Service, complaint, environment, run, stdout};
-pub(crate) use subscriber::{FEED, Job, Subscriber};
+pub(crate) use subscriber::{Events, FEED, Job, Subscriber};

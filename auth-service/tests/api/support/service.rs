@@ -11,7 +11,7 @@ use test_support::{TestDatabase, TestProcess, eventually, free_port};
 use time::OffsetDateTime;
 
 use super::app::JWT_SECRET;
-use super::gateway::{IDENTITY_KEY, Identity, sign};
+use super::gateway::{IDENTITY_KEY, Identity, sign, sign_own};
 
 /// The binary's environment; nothing else is inherited.
 pub(crate) type Environment = Vec<(String, String)>;
@@ -100,6 +100,13 @@ impl Service {
     /// Sends a request as the gateway would, for nobody in particular.
     pub(crate) async fn send(&self, request: Request<String>) -> Response {
         self.try_send(request).await.expect("an answer")
+    }
+
+    /// Sends a request that the gateway makes on its own behalf.
+    pub(crate) async fn ask(&self, mut request: Request<Body>) -> Response {
+        sign_own(&mut request);
+        let url = format!("http://{}{}", self.public, request.uri());
+        self.client.get(url).headers(request.headers().clone()).send().await.expect("an answer")
     }
 
     pub(crate) async fn try_send(&self, request: Request<String>) -> test_support::reqwest::Result<Response> {
