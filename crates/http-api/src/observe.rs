@@ -1,5 +1,6 @@
 //! The outermost layers of a service, put on by [`finish`].
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use crate::failure::{Failure, unavailable};
+use crate::metrics::Route;
 use crate::{HttpMetrics, MAX_BODY_BYTES};
 
 /// No request takes longer; what is unfinished then is dropped and answered with 503.
@@ -35,16 +37,16 @@ async fn observe(State(metrics): State<HttpMetrics>, mut request: Request, next:
     let caller = CallerSlot::default();
     request.extensions_mut().insert(caller.clone());
     let method = request.method().clone();
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let matched = Route(request.extensions().get::<MatchedPath>().cloned());
+    let route = matched.as_str();
     let response = run(request, next).await;
     let request_id = request_id(&caller);
     let response = render(response, &request_id, &method, route);
     let elapsed = started.elapsed();
-    metrics.record(&method, route, response.status(), elapsed);
     let (status, micros) =
         (response.status().as_u16(), u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
     debug!(%request_id, %method, route, status, micros, "request");
+    metrics.record(&method, matched, response.status(), elapsed);
     response
 }
 
@@ -58,10 +60,10 @@ async fn run(request: Request, next: Next) -> Response {
 }
 
 /// The gateway's id when the call came through it; one of our own otherwise.
-fn request_id(caller: &CallerSlot) -> String {
+fn request_id(caller: &CallerSlot) -> Cow<'_, str> {
     match caller.get() {
-        Some(caller) => caller.request_id.clone(),
-        None => Uuid::now_v7().to_string(),
+        Some(caller) => Cow::Borrowed(&caller.request_id),
+        None => Cow::Owned(Uuid::now_v7().to_string()),
     }
 }
 
