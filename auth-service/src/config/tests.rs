@@ -35,6 +35,8 @@ fn development_needs_a_database_and_two_secrets() {
     assert_eq!((every, publish_ahead, token_lifetime), (30 * DAY, 15 * MINUTE, 15 * MINUTE));
     assert_eq!(config.identity.name, "auth");
     assert_eq!(config.database.pool, 16);
+    assert_eq!(config.database.direct.place(), config.database.url.place());
+    assert_eq!(config.audit_retention, 90 * DAY);
 }
 
 #[test]
@@ -156,4 +158,20 @@ fn every_setting_is_documented() {
     for setting in ["LISTEN", "LOG", "LOG_FORMAT", "APP_ENV"] {
         assert!(page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
     }
+}
+
+#[test]
+fn what_goes_round_a_pooler_has_an_address_of_its_own() {
+    let direct = ("DATABASE_DIRECT_URL", "postgres://auth@localhost:6543/auth");
+    let config = read(&DEVELOPMENT, &[direct]).unwrap();
+    assert!(config.database.direct.place().contains("6543"), "{}", config.database.direct.place());
+    assert!(!config.database.url.place().contains("6543"));
+    let complaints = read(&DEVELOPMENT, &[("DATABASE_DIRECT_URL", "nowhere")]).unwrap_err();
+    assert!(complaints[0].starts_with("DATABASE_DIRECT_URL"), "{complaints:?}");
+}
+
+#[test]
+fn the_audit_trail_is_kept_for_a_day_at_least() {
+    let complaints = read(&PRODUCTION, &[("AUDIT_RETENTION", "1h")]).unwrap_err();
+    assert!(complaints[0].starts_with("AUDIT_RETENTION"), "{complaints:?}");
 }

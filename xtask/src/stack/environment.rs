@@ -14,8 +14,9 @@ use super::{Setting, gateway_file};
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
-const FOR_AUTH: [&str; 12] = [
+const FOR_AUTH: [&str; 13] = [
     "ALLOW_BOOTSTRAP",
+    "AUDIT_RETENTION",
     "BCRYPT_COST",
     "DATABASE_POOL",
     "HASH_QUEUE_DEADLINE",
