@@ -26,8 +26,7 @@ pub struct App {
     pub access_tokens: AccessTokens,
     /// Makes and opens refresh tokens.
     pub refresh_keys: RefreshKeys,
-    /// How long sessions live.
-    pub sessions: SessionPolicy,
+    policy: SessionPolicy,
     /// The refresh cookie.
     pub cookie: RefreshCookie,
     /// Whose pages may use it.
@@ -96,7 +95,7 @@ impl App {
             signing_keys,
             access_tokens: config.tokens.access.clone(),
             refresh_keys: RefreshKeys::new(&config.tokens.secrets),
-            sessions: config.sessions,
+            policy: config.sessions,
             cookie: config.cookie.clone(),
             origins: config.origins.clone(),
             hashing,
@@ -107,6 +106,13 @@ impl App {
             metrics,
             prepared: Prepared::default(),
         })
+    }
+
+    /// How long sessions live, and how long it is remembered that one was ended: until the longest-lived token of any key that is
+    /// published is dead. `JWT_ACCESS_TTL` may have been longer, and may be so on another replica.
+    pub fn sessions(&self) -> SessionPolicy {
+        let access = self.policy.access.max(self.signing_keys.longest_token_lifetime());
+        SessionPolicy { access, ..self.policy }
     }
 
     /// Finds the refresh token of a request.

@@ -55,7 +55,7 @@ pub async fn change_user(
     Json(AccountBody { role, status }): Json<AccountBody>,
 ) -> Result<Json<AccountAnswer>, Error> {
     let (session, device) = (current_session(&admin)?, device(&caller, &headers));
-    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
     let change = AccountChange { role, status };
     let decide = |standing: &_| administration::decide(standing, &change);
     let changed = epochs::change_account(&app.database, &asked, user, decide).await?;
@@ -71,7 +71,7 @@ pub async fn end_user_sessions(
     headers: HeaderMap,
 ) -> Result<StatusCode, Error> {
     let (session, device) = (current_session(&admin)?, device(&caller, &headers));
-    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
     let ended = epochs::end_sessions_of(&app.database, &asked, user).await?;
     done(&app, ended).map(|_user| StatusCode::NO_CONTENT)
 }

@@ -142,6 +142,6 @@ fn new_session(
 
 /// `None` of the database: between the two statements the password, the epoch or the status changed.
 async fn open(app: &App, new: &NewSession) -> Result<Session, Error> {
-    let opened = sessions::open(&app.database, new, &app.sessions).await?;
+    let opened = sessions::open(&app.database, new, &app.sessions()).await?;
     Ok(opened.ok_or(LoginRefusal::InvalidCredentials)?)
 }

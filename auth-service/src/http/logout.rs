@@ -27,7 +27,7 @@ pub async fn log_out(
     match app.token_finder().find(&headers, &body) {
         Ok(token) => {
             let device = device(&caller, &headers);
-            let ended = sessions::log_out(&app.database, &token, &device, &app.sessions).await;
+            let ended = sessions::log_out(&app.database, &token, &device, &app.sessions()).await;
             if ended.map_err(Error::from)?.is_some() {
                 app.announcer.announce();
             }

@@ -22,7 +22,7 @@ pub async fn log_out_everywhere(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let (session, device) = (current_session(&user)?, device(&caller, &headers));
-    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
     match epochs::log_out_everywhere(&app.database, &asked).await? {
         LoggedOut::Everywhere => app.announcer.announce(),
         LoggedOut::NotAsked => return Err(NoSession::Ended.into()),

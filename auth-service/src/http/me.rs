@@ -41,7 +41,7 @@ struct SessionAnswer {
 /// Shows the caller to themselves.
 pub async fn show_me(State(app): State<Arc<App>>, caller: CurrentUser) -> Result<impl IntoResponse, Error> {
     let CurrentSession { user, session } = current_session(&caller)?;
-    let found = sessions::find(&app.database, user, session, &app.sessions).await?;
+    let found = sessions::find(&app.database, user, session, &app.sessions()).await?;
     let overview = found.ok_or(NoSession::Ended)?;
     Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(MeAnswer::from(overview))))
 }

@@ -41,14 +41,14 @@ pub async fn change_password(
     Json(body): Json<PasswordBody>,
 ) -> Result<StatusCode, Error> {
     let (session, device) = (current_session(&user)?, device(&caller, &headers));
-    let found = sessions::find_asking(&app.database, &session, &app.sessions).await?;
+    let found = sessions::find_asking(&app.database, &session, &app.sessions()).await?;
     let account = found.ok_or(NoSession::Ended)?;
     password_change::check(&body.new_password, Email::parse(&account.user.email).ok().as_ref())?;
     if let Err(wrong) = verify(&app, &account.password_hash, body.current_password).await? {
         return Err(refuse(&app, &session, &device, wrong).await);
     }
     let new = hash(&app, body.new_password).await?;
-    let asked = Asked { session: &session, device: &device, policy: &app.sessions };
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
     match epochs::change_password(&app.database, &asked, &account.password_hash, new.secret()).await? {
         PasswordChanged::Done => {
             app.announcer.announce();

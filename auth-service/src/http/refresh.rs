@@ -39,7 +39,8 @@ async fn refresh(
 ) -> Result<(Response, Step), Error> {
     let token = app.token_finder().find(headers, body)?;
     token_answer::require_signer(app)?;
-    let refreshed = sessions::refresh(&app.database, &token, &device(caller, headers), &app.sessions).await?;
+    let refreshed =
+        sessions::refresh(&app.database, &token, &device(caller, headers), &app.sessions()).await?;
     let Continued { step, user, email, role, session } = match refreshed {
         Refreshed::Continued(continued) => *continued,
         Refreshed::Ended(ending) => {

@@ -43,7 +43,7 @@ pub async fn list_sessions(
     page: Page,
 ) -> Result<impl IntoResponse, Error> {
     let asking = current_session(&caller)?;
-    let found = sessions::list(&app.database, &asking, &app.sessions, page.after, page.fetch()).await?;
+    let found = sessions::list(&app.database, &asking, &app.sessions(), page.after, page.fetch()).await?;
     if found.is_empty() && page.after.is_none() {
         return Err(NoSession::Ended.into());
     }
@@ -62,7 +62,7 @@ pub async fn end_session(
 ) -> Result<StatusCode, Error> {
     let asking = current_session(&user)?;
     let device = device(&caller, &headers);
-    match sessions::end_one(&app.database, &asking, session, &device, &app.sessions).await? {
+    match sessions::end_one(&app.database, &asking, session, &device, &app.sessions()).await? {
         EndedOne::Ended => {
             app.announcer.announce();
             Ok(StatusCode::NO_CONTENT)

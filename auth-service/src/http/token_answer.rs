@@ -51,7 +51,7 @@ pub fn answer(
     let mut response = body.into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !in_body {
-        let ends = app.sessions.token_expires_at(session.rotated_at, session.expires_at);
+        let ends = app.sessions().token_expires_at(session.rotated_at, session.expires_at);
         let max_age = u64::try_from((ends - now).whole_seconds()).unwrap_or(0);
         response.headers_mut().append(SET_COOKIE, app.cookie.set(refresh_token.expose(), max_age)?);
     }

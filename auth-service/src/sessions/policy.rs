@@ -17,7 +17,8 @@ pub struct SessionPolicy {
     pub absolute: Duration,
     /// `REFRESH_GRACE`: a session rotates at most once in this time, and its previous token is good for this long.
     pub grace: Duration,
-    /// `JWT_ACCESS_TTL`: access tokens outlive the end of their session by up to this, unless it is announced.
+    /// How long an access token may live that is about (`JWT_ACCESS_TTL`, or what it was): it outlives the end of its session
+    /// by up to this, unless that is announced.
     pub access: Duration,
 }
 

@@ -37,6 +37,7 @@ struct Keys {
     /// The one that signs from the latest time first.
     newest_first: Vec<Arc<SigningKey>>,
     jwks: Bytes,
+    longest_token_lifetime: Duration,
     reading: Reading,
 }
 
@@ -78,6 +79,12 @@ impl KeyStore {
         self.load().newest_first.len()
     }
 
+    /// How long any token may live that one of the keys signed or signs.
+    #[must_use]
+    pub fn longest_token_lifetime(&self) -> Duration {
+        self.load().longest_token_lifetime
+    }
+
     /// When and how the keys were read.
     #[must_use]
     pub fn reading(&self) -> Reading {
@@ -99,7 +106,9 @@ impl Keys {
     fn new(mut keys: Vec<SigningKey>, reading: Reading) -> Self {
         keys.sort_by(|one, other| turn(other.label()).cmp(&turn(one.label())));
         let jwks = document(&keys);
-        Self { newest_first: keys.into_iter().map(Arc::new).collect(), jwks, reading }
+        let lifetimes = keys.iter().map(|key| key.label().times.token_lifetime);
+        let longest_token_lifetime = lifetimes.max().unwrap_or_default();
+        Self { newest_first: keys.into_iter().map(Arc::new).collect(), jwks, longest_token_lifetime, reading }
     }
 }
 

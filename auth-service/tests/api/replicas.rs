@@ -41,6 +41,17 @@ async fn a_logout_at_one_replica_holds_at_the_other() {
 }
 
 #[tokio::test]
+async fn a_logout_is_remembered_until_the_tokens_of_a_longer_access_ttl_are_dead() {
+    let app = TestApp::start_with(&[("JWT_ACCESS_TTL", "2h")]).await;
+    let ann = app.customer("ann").await;
+    let replica = app.replica(&[("JWT_ACCESS_TTL", "1m")]).await;
+    replica.load_keys().await.unwrap();
+    ann.at(&replica.gateway).log_out().await.expect(204);
+    let lasts = "SELECT expires_at > now() + interval '2 hours' FROM revocations";
+    assert!(app.sql().await.query_one(lasts, &[]).await.unwrap().get::<_, bool>(0));
+}
+
+#[tokio::test]
 async fn replicas_sign_with_the_same_key() {
     let app = TestApp::start().await;
     let replica = app.replica(&[]).await;
