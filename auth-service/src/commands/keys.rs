@@ -27,6 +27,8 @@ pub async fn list(config: &KeysConfig) -> anyhow::Result<()> {
     let mut out = stdout().lock();
     for key in &stored.keys {
         let KeyLabel { kid, algorithm, times } = &key.label;
+        // Whoever wrote a row that does not open may have written anything.
+        let kid = kid.escape_debug();
         let (algorithm, created, begins) =
             (algorithm.as_str(), rfc3339(times.created_at)?, rfc3339(times.begins())?);
         let (state, secret) = (state(key, &labels, stored.now), key.secret_id);

@@ -13,7 +13,7 @@ use crate::sessions::{Device, SessionId};
 
 /// What happened, of what is recorded here. Four kinds are written by the statements whose effect they record:
 /// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`) and
-/// `refresh_token_reused` (`sessions/refresh.sql`).
+/// `refresh_token_reused` (the function `refresh_otherwise`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A login was refused.
@@ -30,6 +30,14 @@ pub enum Kind {
     PasswordChangeRefused,
     /// An administrator changed the role or the status of an account.
     AccountChanged,
+    /// A signing key was made.
+    SigningKeyMade,
+    /// One was sealed anew: under another secret, or with other times.
+    SigningKeyResealed,
+    /// One was done and went.
+    SigningKeyDeleted,
+    /// One was taken away.
+    SigningKeyRevoked,
 }
 
 impl Kind {
@@ -44,6 +52,10 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangeRefused => "password_change_refused",
             Self::AccountChanged => "account_changed",
+            Self::SigningKeyMade => "signing_key_made",
+            Self::SigningKeyResealed => "signing_key_resealed",
+            Self::SigningKeyDeleted => "signing_key_deleted",
+            Self::SigningKeyRevoked => "signing_key_revoked",
         }
     }
 }

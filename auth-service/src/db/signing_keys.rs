@@ -5,9 +5,12 @@ use std::time::Duration;
 use database::{Database, Error};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
+use serde_json::json;
 use time::OffsetDateTime;
 
+use super::audit::{self, Event, Kind};
 use super::schema::{revocations, signing_keys};
+use crate::sessions::Device;
 use crate::tokens::key_box::SealedKey;
 use crate::tokens::locksmith::{Changes, KeyChange, StoredKeys};
 use crate::tokens::root::SecretId;
@@ -66,6 +69,7 @@ pub async fn change<T: Send, E: Send>(
                 if let Ok(Changes { changes, .. }) = &decided {
                     for change in changes {
                         apply(connection, change).await?;
+                        record(connection, change).await?;
                     }
                 }
                 Ok(decided)
@@ -99,6 +103,19 @@ async fn apply(connection: &mut AsyncPgConnection, change: &KeyChange) -> QueryR
             diesel::insert_into(revocations::table).values(revoked).execute(connection).await
         }
     }
+}
+
+/// Whether time did it or a command, it is in the audit trail.
+async fn record(connection: &mut AsyncPgConnection, change: &KeyChange) -> QueryResult<()> {
+    let kind = match change {
+        KeyChange::Insert(_) => Kind::SigningKeyMade,
+        KeyChange::Replace(_) => Kind::SigningKeyResealed,
+        KeyChange::Delete(_) => Kind::SigningKeyDeleted,
+        KeyChange::Revoke(..) => Kind::SigningKeyRevoked,
+    };
+    let (device, detail) = (Device::default(), json!({"kid": change.kid()}));
+    let event = Event { kind, user: None, session: None, actor: None, device: &device, detail };
+    audit::insert(connection, &event).await
 }
 
 impl<'a> Columns<'a> {

@@ -1,6 +1,5 @@
 //! Keeps the signing keys in memory in step with those in the database, and those in step with time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +8,9 @@ use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
 use crate::db;
+use crate::tokens::key_box::Unopened;
 use crate::tokens::key_store::Reading;
-use crate::tokens::locksmith::{Changes, KeyChange, NotDone, Opened, StoredKeys};
+use crate::tokens::locksmith::{Changes, KeyChange, NotDone, StoredKeys};
 use crate::tokens::{KeyStore, Locksmith, SealedKey};
 
 /// How often the keys are looked at. It bounds how long a revoked key is still published, and how long a new one is not.
@@ -33,14 +33,14 @@ pub struct SigningKeys {
     locksmith: Locksmith,
     store: Arc<KeyStore>,
     /// The rows that were complained about, as they were then.
-    told: HashSet<Vec<u8>>,
+    told: Vec<SealedKey>,
 }
 
 impl SigningKeys {
     /// Those that go into `store`.
     #[must_use]
     pub fn new(db: Database, locksmith: Locksmith, store: Arc<KeyStore>) -> Self {
-        Self { db, locksmith, store, told: HashSet::new() }
+        Self { db, locksmith, store, told: Vec::new() }
     }
 
     /// Loads the keys once, and does to them what is due: in an empty database the first one is made, and it signs at once.
@@ -48,14 +48,10 @@ impl SigningKeys {
     /// # Errors
     /// [`LoadError`]
     pub async fn load(&mut self) -> Result<(), LoadError> {
-        let reading = self.read().await?;
-        if !self.locksmith.is_due(&reading.opened, reading.now) {
-            self.take(reading);
-            return Ok(());
+        if self.read().await? {
+            self.tend().await?;
+            self.read().await?;
         }
-        self.tend().await?;
-        let reading = self.read().await?;
-        self.take(reading);
         Ok(())
     }
 
@@ -74,15 +70,21 @@ impl SigningKeys {
         }
     }
 
-    async fn read(&mut self) -> Result<Read, LoadError> {
-        let at = Instant::now();
-        let our_time = OffsetDateTime::now_utc();
+    /// Puts what the database has into the store; answers whether anything is due.
+    async fn read(&mut self) -> Result<bool, LoadError> {
+        let (at, our_time) = (Instant::now(), OffsetDateTime::now_utc());
         let stored = db::signing_keys::load(&self.db).await?;
         let opened = self.locksmith.open(&stored)?;
-        for (row, why) in &opened.refused {
-            self.complain(row, why);
-        }
-        Ok(Read { at, clock_ahead: stored.now - our_time, now: stored.now, opened })
+        let is_due = self.locksmith.is_due(&opened, stored.now);
+        let reading = Reading {
+            at,
+            clock_ahead: stored.now - our_time,
+            good_for: self.locksmith.policy().publish_ahead,
+            refused: opened.refused.len(),
+        };
+        self.complain(&opened.refused);
+        self.store.replace(opened.published(stored.now), reading);
+        Ok(is_due)
     }
 
     /// What is due is asked again under the lock, where no other replica does it too.
@@ -95,26 +97,14 @@ impl SigningKeys {
         Ok(())
     }
 
-    fn take(&self, read: Read) {
-        let Read { at, clock_ahead, now, opened } = read;
-        let good_for = self.locksmith.policy().publish_ahead;
-        let reading = Reading { at, clock_ahead, good_for, refused: opened.refused.len() };
-        self.store.replace(opened.published(now), reading);
-    }
-
-    fn complain(&mut self, row: &SealedKey, why: &(dyn std::error::Error + 'static)) {
-        if self.told.insert(row.sealed.clone()) {
+    /// Loudly, and once per row.
+    fn complain(&mut self, refused: &[(SealedKey, Unopened)]) {
+        for (row, why) in refused.iter().filter(|(row, _)| !self.told.contains(row)) {
             let (kid, secret) = (&row.label.kid, row.secret_id);
-            tracing::error!(kid, ?secret, error = why, "a signing key is left out");
+            tracing::error!(kid, ?secret, error = why as &dyn std::error::Error, "a signing key is left out");
         }
+        self.told = refused.iter().map(|(row, _)| row.clone()).collect();
     }
-}
-
-struct Read {
-    at: Instant,
-    clock_ahead: time::Duration,
-    now: OffsetDateTime,
-    opened: Opened,
 }
 
 fn tell(change: &KeyChange) {

@@ -223,6 +223,11 @@ async fn a_revoked_key_is_dropped_and_announced_and_another_signs_at_once() {
     let announced = "SELECT count(*) FROM revocations WHERE kind = 'key' AND kid = $1 \
                      AND expires_at BETWEEN now() + interval '10 min' AND now() + interval '12 min'";
     assert_eq!(world.sql.query_one(announced, &[&first]).await.unwrap().get::<_, i64>(0), 1);
+    let audited =
+        "SELECT kind FROM audit_events WHERE detail = jsonb_build_object('kid', $1::text) ORDER BY id";
+    let kinds: Vec<_> = world.sql.query(audited, &[&first]).await.unwrap();
+    let kinds: Vec<String> = kinds.iter().map(|row| row.get(0)).collect();
+    assert_eq!(kinds, ["signing_key_made", "signing_key_revoked"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
