@@ -328,9 +328,14 @@ impl Watch {
         }
         self.close_rate_window(now);
         let overdue = self.exchange_deadlines().into_iter().flatten().find(|&(deadline, _)| deadline <= now);
-        if let (Some((_, expired)), None) = (overdue, self.expired.get()) {
-            self.expired.set(Some(expired));
-            return if self.answered.get() { Verdict::Close } else { Verdict::Expired(next) };
+        match overdue {
+            // Nobody is left to be told, also if the answer was about this: what is still stuck ends here.
+            Some(_) if self.answered.get() => return Verdict::Close,
+            Some((_, expired)) if self.expired.get().is_none() => {
+                self.expired.set(Some(expired));
+                return Verdict::Expired(next);
+            }
+            _ => {}
         }
         let deadlines = self.exchange_deadlines().into_iter().flatten().map(|(deadline, _)| deadline);
         let earliest =

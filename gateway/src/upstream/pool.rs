@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use hyper::client::conn::http1::SendRequest;
+use super::server::Sender;
 
 /// Idle connections older than this many ticks (seconds) go: less than the five seconds after which Node.js,
 /// the most impatient server that is common, closes them.
@@ -16,7 +16,7 @@ const MOST_IDLE: usize = 1024;
 
 #[derive(Debug)]
 struct Idle<B> {
-    sender: SendRequest<B>,
+    sender: Sender<B>,
     since: u32,
 }
 
@@ -37,10 +37,10 @@ impl<B> Pool<B> {
     /// The connection that was used last and that can be used now.
     ///
     /// It may still turn out to be closed: nobody has looked since its last answer.
-    pub(super) fn take(&self) -> Option<SendRequest<B>> {
+    pub(super) fn take(&self) -> Option<Sender<B>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(entry) = idle.pop_back() {
-            if entry.sender.is_ready() {
+            if entry.sender.requests.is_ready() {
                 return Some(entry.sender);
             }
         }
@@ -48,9 +48,9 @@ impl<B> Pool<B> {
     }
 
     /// Puts a connection back that is ready for its next request; any other is closed.
-    pub(super) fn put(&self, sender: SendRequest<B>) {
+    pub(super) fn put(&self, sender: Sender<B>) {
         let mut idle = self.idle.borrow_mut();
-        if sender.is_ready() && idle.len() < MOST_IDLE {
+        if sender.requests.is_ready() && idle.len() < MOST_IDLE {
             idle.push_back(Idle { sender, since: self.now.get() });
         }
     }
@@ -59,8 +59,9 @@ impl<B> Pool<B> {
     pub(super) fn tick(&self) {
         self.now.set(self.now.get().wrapping_add(1));
         let now = self.now.get();
-        let too_old =
-            |entry: &Idle<B>| now.wrapping_sub(entry.since) >= MOST_TICKS || !entry.sender.is_ready();
+        let too_old = |entry: &Idle<B>| {
+            now.wrapping_sub(entry.since) >= MOST_TICKS || !entry.sender.requests.is_ready()
+        };
         let mut idle = self.idle.borrow_mut();
         while idle.front().is_some_and(too_old) {
             idle.pop_front();

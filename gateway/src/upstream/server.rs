@@ -10,12 +10,16 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
 
 use super::connect::{ConnectError, Target};
 use super::pool::Pool;
 
 /// How many ticks (seconds) a server that refused a connection is passed over while another one lives.
 const DOWN_TICKS: u32 = 2;
+
+/// How long a request's body may go on once its answer is complete: whoever answered early wants little more of it.
+const REST_OF_BODY: Duration = Duration::from_secs(10);
 
 /// What a request body must be so that hyper can send it.
 pub trait Sendable:
@@ -38,6 +42,19 @@ pub(super) struct Server<B> {
     down_for: Cell<u32>,
 }
 
+/// A connection. Dropped, it is closed at once: hyper would go on writing a body to a server that reads none of it.
+#[derive(Debug)]
+pub(super) struct Sender<B> {
+    pub(super) requests: SendRequest<B>,
+    task: AbortHandle,
+}
+
+impl<B> Drop for Sender<B> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Why a server gave no answer.
 #[derive(Debug)]
 pub(super) enum Failure<B> {
@@ -50,7 +67,7 @@ pub(super) enum Failure<B> {
 /// The connection of an exchange that is under way; goes back to its pool only by [`Lease::give_back`].
 #[derive(Debug)]
 pub struct Lease<B> {
-    sender: SendRequest<B>,
+    sender: Sender<B>,
     at: UnderWay<B>,
 }
 
@@ -108,7 +125,7 @@ impl<B: Sendable> Server<B> {
         request.headers_mut().insert(HOST, self.host.clone());
         while let Some(mut sender) = self.pool.take() {
             // The peer may have closed since anybody looked. hyper hands back what it has not begun to write.
-            match sender.try_send_request(request).await {
+            match sender.requests.try_send_request(request).await {
                 Ok(response) => return Ok((response, Lease { sender, at })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -134,7 +151,7 @@ impl<B: Sendable> Server<B> {
             }
         };
         self.down_for.set(0);
-        match sender.try_send_request(request).await {
+        match sender.requests.try_send_request(request).await {
             Ok(response) => Ok((response, Lease { sender, at })),
             Err(mut error) => Err(match error.take_message() {
                 Some(unsent) => Failure::Unsent(Box::new(unsent), error.into_error().into()),
@@ -143,17 +160,17 @@ impl<B: Sendable> Server<B> {
         }
     }
 
-    async fn connect(&self, limit: Duration) -> Result<SendRequest<B>, ConnectError> {
+    async fn connect(&self, limit: Duration) -> Result<Sender<B>, ConnectError> {
         let stream = self.target.connect(limit).await?;
         let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
         // The task owns the connection and drops it when it resolves: resolved but kept, it would leave a
         // request that was queued meanwhile without an answer.
-        tokio::task::spawn_local(async move {
+        let task = tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "upstream connection");
             }
         });
-        Ok(sender)
+        Ok(Sender { requests: sender, task: task.abort_handle() })
     }
 }
 
@@ -161,12 +178,13 @@ impl<B: 'static> Lease<B> {
     /// The answer is complete: the connection may serve again.
     pub fn give_back(self) {
         let Self { mut sender, at } = self;
-        if sender.is_ready() {
+        if sender.requests.is_ready() {
             at.0.pool.put(sender);
-        } else if !sender.is_closed() {
+        } else if !sender.requests.is_closed() {
             // The request body is still on its way, or the connection's task has not run since the last byte.
             tokio::task::spawn_local(async move {
-                if sender.ready().await.is_ok() {
+                let ready = tokio::time::timeout(REST_OF_BODY, sender.requests.ready()).await;
+                if ready.is_ok_and(|ready| ready.is_ok()) {
                     at.0.pool.put(sender);
                 }
             });

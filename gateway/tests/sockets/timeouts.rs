@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Setup, Upstream, full};
+use crate::support::{Client, Gateway, Setup, Upstream, full};
 
 /// Reads a request and never answers.
 async fn silent() -> Upstream {
@@ -126,4 +126,53 @@ async fn a_stream_lives_as_long_as_something_moves() {
     let timeouts = "head = \"200ms\"\nfirst_byte = \"200ms\"\nidle = \"200ms\"";
     let gateway = Setup { timeouts, ..Setup::of(&orders) }.start().await;
     assert_eq!(gateway.ask("GET /public", &[]).await.body, b"xxxxxxxx");
+}
+
+/// Sends a body without end as long as it is taken, and waits for the answer that the upstream is to blame.
+async fn upload_in_vain(gateway: &Gateway) -> Client {
+    let mut client = gateway.client().await;
+    client.send("POST /public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 104857600\r\n\r\n").await;
+    let piece = vec![b'x'; 1 << 20];
+    let moment = Duration::from_millis(100);
+    while tokio::time::timeout(moment, client.try_send(&piece)).await.is_ok_and(|sent| sent) {}
+    client.answer(false).await.expect(504, "gateway_timeout");
+    client
+}
+
+/// Keeps its connections open and reads nothing; says from which port each came.
+async fn deaf() -> (Upstream, tokio::sync::mpsc::UnboundedReceiver<u16>) {
+    let (tell, ports) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Upstream::raw(move |stream| {
+        tell.send(stream.peer_addr().unwrap().port()).unwrap();
+        async move {
+            let _open = stream;
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    (upstream, ports)
+}
+
+#[tokio::test]
+async fn a_client_whose_upstream_does_not_read_is_let_go_with_its_answer() {
+    let (orders, _ports) = deaf().await;
+    let gateway = Setup { timeouts: "idle = \"200ms\"", ..Setup::of(&orders) }.start().await;
+    assert!(upload_in_vain(&gateway).await.is_closed().await);
+}
+
+/// The peer cannot notice the end behind what it does not read, so the system is asked.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_to_an_upstream_that_does_not_read_is_given_up() {
+    let (orders, mut ports) = deaf().await;
+    let gateway = Setup { timeouts: "idle = \"200ms\"", ..Setup::of(&orders) }.start().await;
+    let _client = upload_in_vain(&gateway).await;
+    let local = format!(" 0100007F:{:04X} ", ports.recv().await.unwrap());
+    test_support::eventually("the gateway has closed it", async || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let ours = table.lines().find(|line| line.get(5..).is_some_and(|line| line.starts_with(&local)));
+        // The fourth column is the state; 01 is ESTABLISHED.
+        ours.is_none_or(|line| line.split_whitespace().nth(3) != Some("01")).then_some(())
+    })
+    .await;
 }

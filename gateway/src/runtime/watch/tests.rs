@@ -125,6 +125,17 @@ fn an_answer_that_still_flows_ends_with_its_revocation() {
 }
 
 #[test]
+fn an_upload_that_is_stuck_for_good_closes_the_connection() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.upload_started(start);
+    assert!(matches!(watch.check(after(start, 60)), Verdict::Expired(_)));
+    watch.request_finished(after(start, 60));
+    assert_eq!(watch.check(after(start, 70)), Verdict::Close, "the client has its answer");
+}
+
+#[test]
 fn a_client_that_does_not_read_is_closed() {
     let start = Instant::now();
     let watch = Watch::new(LIMITS, start);
