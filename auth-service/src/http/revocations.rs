@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +38,7 @@ pub async fn subscribe_revocations(
         return Err(NotTheGateway.into());
     }
     let cursor = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
-    let subscription = app.feed.subscribe(cursor, Instant::now())?;
+    let subscription = app.feed.subscribe(cursor)?;
     let (sender, receiver) = mpsc::channel(PIECES);
     let feed = Arc::clone(&app.feed);
     tokio::spawn(async move { subscription.serve(&feed, sender).await });

@@ -24,6 +24,8 @@ const READ_PAUSE: Duration = Duration::from_millis(2);
 const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
 /// Before the next try to listen.
 const LISTEN_PAUSE: Duration = Duration::from_millis(250);
+/// One reads and one tells.
+const CONNECTIONS: usize = 2;
 /// How long the first read, of everything, may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -31,8 +33,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub struct RevocationFeed {
     feed: Arc<Feed>,
     announcer: Arc<Announcer>,
-    /// One connection that no request can take away: a logout is not to wait for a flood of logins.
-    reader: Database,
+    /// Connections that no request can take away: a logout is not to wait for a flood of logins.
+    database: Database,
     direct: Url,
     own: Replica,
 }
@@ -47,13 +49,13 @@ impl RevocationFeed {
         announcer: Arc<Announcer>,
         settings: &DatabaseSettings,
     ) -> Result<Self, ConnectError> {
-        let reader = Database::new(&settings.url, 1)?.with_deadline(DEADLINE);
-        Ok(Self { feed, announcer, reader, direct: settings.direct.clone(), own: Replica::new() })
+        let database = Database::new(&settings.url, CONNECTIONS)?.with_deadline(DEADLINE);
+        Ok(Self { feed, announcer, database, direct: settings.direct.clone(), own: Replica::new() })
     }
 
     /// Never ends.
-    pub async fn run(self, pool: Database) {
-        tokio::join!(self.read_on(), self.listen_on(), self.tell_on(&pool), self.beat_on(), self.sweep_on());
+    pub async fn run(self) {
+        tokio::join!(self.read_on(), self.listen_on(), self.tell_on(), self.beat_on(), self.sweep_on());
     }
 
     async fn read_on(&self) {
@@ -66,7 +68,7 @@ impl RevocationFeed {
                 _ = polls.tick() => {}
             }
             let begun = Instant::now();
-            match revocations::read(&self.reader, position.as_ref()).await {
+            match revocations::read(&self.database, position.as_ref()).await {
                 Ok((news, now_at)) => {
                     self.feed.publish(news, begun);
                     (position, told) = (Some(now_at), false);
@@ -101,10 +103,10 @@ impl RevocationFeed {
         }
     }
 
-    async fn tell_on(&self, pool: &Database) {
+    async fn tell_on(&self) {
         loop {
             self.announcer.to_tell().await;
-            if let Err(error) = notifications::notify(pool, self.own).await {
+            if let Err(error) = notifications::notify(&self.database, self.own).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "nobody was notified");
             }
             sleep(NOTIFY_PAUSE).await;

@@ -21,6 +21,8 @@ pub(super) const BATCH: usize = 500;
 const BACKLOG: usize = 1024;
 /// Subscribers of one replica.
 pub const PLACES: usize = 512;
+/// Subscribers that are written their first set at the same time: each holds a copy of the entries until it has them.
+const FIRST_SETS: usize = 8;
 
 /// What one read of the database has found.
 #[derive(Debug, Clone)]
@@ -52,6 +54,7 @@ pub struct Feed {
     state: Mutex<State>,
     messages: broadcast::Sender<Message>,
     places: Arc<Semaphore>,
+    pub(super) first_sets: Semaphore,
     draining: watch::Sender<bool>,
     cut: AtomicU64,
     begun: Instant,
@@ -68,14 +71,22 @@ struct State {
 #[error("the revocation feed has {PLACES} subscribers already")]
 pub struct Full;
 
-/// What a new subscriber starts with.
+/// A place among the subscribers.
 #[derive(Debug)]
 pub struct Subscription {
+    pub(super) cursor: Option<Cursor>,
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+/// What a subscriber starts with.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// All that it lacks.
     pub(super) first: Vec<Revocation>,
     /// Known when `first` is everything, and not only all that is in memory.
     pub(super) beat: Option<Beat>,
+    /// All that comes after.
     pub(super) messages: broadcast::Receiver<Message>,
-    pub(super) _place: OwnedSemaphorePermit,
 }
 
 /// How a feed stands, for metrics.
@@ -97,6 +108,7 @@ impl Default for Feed {
             state: Mutex::default(),
             messages: broadcast::Sender::new(BACKLOG),
             places: Arc::new(Semaphore::new(PLACES)),
+            first_sets: Semaphore::new(FIRST_SETS),
             draining: watch::Sender::new(false),
             cut: AtomicU64::new(0),
             begun: Instant::now(),
@@ -115,11 +127,7 @@ impl Feed {
         }
         let fresh: Vec<_> =
             news.entries.into_iter().filter_map(|(xid, entry)| state.entries.learn(entry, xid)).collect();
-        let batches = fresh.len().div_ceil(BATCH);
-        for (index, batch) in fresh.chunks(BATCH).enumerate() {
-            let end = (index + 1 == batches).then_some(cursor);
-            self.send(Message::Entries(events::revocations(batch, end)));
-        }
+        self.send_entries(&fresh, cursor);
         let beat = Beat { cursor, now: news.now };
         state.last = Some((beat, begun));
         if !was_fresh {
@@ -142,20 +150,24 @@ impl Feed {
         }
     }
 
-    /// What somebody with this cursor has to be told, and all that comes after.
+    /// A place for somebody who has everything up to `cursor`.
     ///
     /// # Errors
     /// [`Full`]
-    pub fn subscribe(&self, cursor: Option<Cursor>, now: Instant) -> Result<Subscription, Full> {
+    pub fn subscribe(&self, cursor: Option<Cursor>) -> Result<Subscription, Full> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full)?;
+        Ok(Subscription { cursor, _place: place })
+    }
+
+    /// What somebody with this cursor has to be told.
+    pub(super) fn start(&self, cursor: Option<Cursor>, now: Instant) -> Start {
         let state = self.lock();
-        Ok(Subscription {
+        Start {
             first: state.entries.since(state.first_transaction(cursor)),
             beat: state.fresh_beat(now),
             // Under the lock: what is published from now on is in the messages, and what was before is in `first`.
             messages: self.messages.subscribe(),
-            _place: place,
-        })
+        }
     }
 
     /// From now on every stream ends.
@@ -182,6 +194,17 @@ impl Feed {
             subscribers: PLACES - self.places.available_permits(),
             cut: self.cut.load(Ordering::Relaxed),
             lag: now.saturating_duration_since(state.last.map_or(self.begun, |(_, begun)| begun)),
+        }
+    }
+
+    fn send_entries(&self, entries: &[Revocation], cursor: Cursor) {
+        if self.messages.receiver_count() == 0 {
+            return;
+        }
+        let batches = entries.len().div_ceil(BATCH);
+        for (index, batch) in entries.chunks(BATCH).enumerate() {
+            let end = (index + 1 == batches).then_some(cursor);
+            self.send(Message::Entries(events::revocations(batch, end)));
         }
     }
 

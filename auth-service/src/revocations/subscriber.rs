@@ -1,14 +1,15 @@
 //! One subscriber: everything it lacks, then everything that happens, for as long as it keeps up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
 
+use super::cursor::Cursor;
 use super::events;
-use super::feed::{BATCH, Feed, Message, Subscription};
+use super::feed::{BATCH, Feed, Message, Start, Subscription};
 
 /// A subscriber that takes nothing for so long is cut off; it comes back with its cursor.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,41 +28,56 @@ impl Subscription {
             biased;
             () = feed.drained() => Ok(()),
             () = gone.closed() => Ok(()),
-            outcome = self.write(&out) => outcome,
+            outcome = write(feed, self.cursor, &out) => outcome,
         };
         if outcome.is_err() {
             feed.count_cut();
             tracing::warn!("a subscriber of the revocation feed did not keep up and was cut off");
         }
     }
+}
 
-    async fn write(mut self, out: &mpsc::Sender<Bytes>) -> Result<(), TooSlow> {
-        send(out, events::OPENING).await?;
-        let first = std::mem::take(&mut self.first);
-        for batch in first.chunks(BATCH) {
-            send(out, events::revocations(batch, None)).await?;
-        }
-        drop(first);
-        let mut is_complete = false;
-        if let Some(beat) = self.beat {
-            send(out, beat.snapshot()).await?;
-            is_complete = true;
-        }
-        loop {
-            let text = match self.messages.recv().await {
-                Ok(Message::Entries(text)) => text,
-                Ok(Message::Beat(beat)) if is_complete => beat.heartbeat(),
-                Ok(Message::Beat(beat)) => {
-                    is_complete = true;
-                    beat.snapshot()
-                }
-                Ok(Message::Silence) => events::SILENCE,
-                Err(RecvError::Lagged(_)) => return Err(TooSlow),
-                Err(RecvError::Closed) => return Ok(()),
-            };
-            send(out, text).await?;
-        }
+async fn write(feed: &Feed, cursor: Option<Cursor>, out: &mpsc::Sender<Bytes>) -> Result<(), TooSlow> {
+    send(out, events::OPENING).await?;
+    let mut messages = write_first_set(feed, cursor, out).await?;
+    let mut is_complete = messages.is_complete;
+    loop {
+        let text = match messages.later.recv().await {
+            Ok(Message::Entries(text)) => text,
+            Ok(Message::Beat(beat)) if is_complete => beat.heartbeat(),
+            Ok(Message::Beat(beat)) => {
+                is_complete = true;
+                beat.snapshot()
+            }
+            Ok(Message::Silence) => events::SILENCE,
+            Err(RecvError::Lagged(_)) => return Err(TooSlow),
+            Err(RecvError::Closed) => return Ok(()),
+        };
+        send(out, text).await?;
     }
+}
+
+/// What follows the first set.
+struct Messages {
+    later: broadcast::Receiver<Message>,
+    is_complete: bool,
+}
+
+async fn write_first_set(
+    feed: &Feed,
+    cursor: Option<Cursor>,
+    out: &mpsc::Sender<Bytes>,
+) -> Result<Messages, TooSlow> {
+    // Nobody closes the semaphore, and without the permit it would only cost memory.
+    let _turn = feed.first_sets.acquire().await;
+    let Start { first, beat, messages: later } = feed.start(cursor, Instant::now());
+    for batch in first.chunks(BATCH) {
+        send(out, events::revocations(batch, None)).await?;
+    }
+    if let Some(beat) = beat {
+        send(out, beat.snapshot()).await?;
+    }
+    Ok(Messages { later, is_complete: beat.is_some() })
 }
 
 async fn send(out: &mpsc::Sender<Bytes>, text: Bytes) -> Result<(), TooSlow> {
@@ -75,14 +91,13 @@ async fn send(out: &mpsc::Sender<Bytes>, text: Bytes) -> Result<(), TooSlow> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Instant;
 
     use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
     use crate::revocations::feed::News;
-    use crate::revocations::{Cursor, Incarnation, Revocation, Subject};
+    use crate::revocations::{Incarnation, Revocation, Subject};
     use crate::sessions::SessionId;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -104,7 +119,7 @@ mod tests {
     }
 
     fn subscribe(feed: &Arc<Feed>, cursor: Option<Cursor>) -> mpsc::Receiver<Bytes> {
-        let subscription = feed.subscribe(cursor, Instant::now()).unwrap();
+        let subscription = feed.subscribe(cursor).unwrap();
         let (sender, receiver) = mpsc::channel(4);
         let feed = Arc::clone(feed);
         tokio::spawn(async move { subscription.serve(&feed, sender).await });
@@ -140,8 +155,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_falls_behind_is_cut_and_who_keeps_up_is_not() {
         let feed = feed(0);
-        let (stuck, mut quick) = (subscribe(&feed, None), subscribe(&feed, None));
+        let (mut stuck, mut quick) = (subscribe(&feed, None), subscribe(&feed, None));
         for _opening_and_snapshot in 0..2 {
+            stuck.recv().await.unwrap();
             quick.recv().await.unwrap();
         }
         for number in 0..2_000 {
@@ -157,10 +173,13 @@ mod tests {
     async fn the_cursor_stands_on_the_last_of_what_was_read_together() {
         let feed = feed(0);
         let mut stream = subscribe(&feed, None);
+        let mut text = String::new();
+        while !text.contains("snapshot") {
+            text.push_str(std::str::from_utf8(&stream.recv().await.unwrap()).unwrap());
+        }
         feed.publish(news(9, 2), Instant::now());
         feed.publish(news(11, BATCH + 1), Instant::now());
         feed.beat(Instant::now());
-        let mut text = String::new();
         while !text.contains("heartbeat") {
             text.push_str(std::str::from_utf8(&stream.recv().await.unwrap()).unwrap());
         }
@@ -175,16 +194,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_feed_that_has_not_read_lately_claims_nothing() {
-        let feed = feed(1);
-        let stale = Instant::now() + Duration::from_secs(4);
-        let subscription = feed.subscribe(None, stale).unwrap();
-        let (sender, mut stream) = mpsc::channel(4);
-        let served = Arc::clone(&feed);
-        tokio::spawn(async move { subscription.serve(&served, sender).await });
-        feed.beat(stale);
+        let feed = Arc::new(Feed::default());
+        feed.publish(news(7, 1), Instant::now() - Duration::from_secs(4));
+        let mut stream = subscribe(&feed, None);
+        let mut pieces = vec![stream.recv().await.unwrap(), stream.recv().await.unwrap()];
         feed.beat(Instant::now());
-        let mut pieces = Vec::new();
-        for _ in 0..4 {
+        feed.publish(news(8, 0), Instant::now());
+        for _ in 0..2 {
             pieces.push(stream.recv().await.unwrap());
         }
         assert_eq!([&pieces[0], &pieces[2]], [&events::OPENING, &events::SILENCE]);
@@ -196,13 +212,30 @@ mod tests {
     async fn after_a_recovery_an_old_cursor_is_worth_nothing() {
         let feed = feed(1);
         let cursor = Cursor { incarnation: INCARNATION, xmin: 1_000 };
-        assert_eq!(feed.subscribe(Some(cursor), Instant::now()).unwrap().first.len(), 0);
+        assert_eq!(feed.start(Some(cursor), Instant::now()).first.len(), 0);
         let incarnation = Incarnation { id: Uuid::max(), ..INCARNATION };
         feed.publish(News { incarnation, ..news(5, 1) }, Instant::now());
-        assert_eq!(feed.subscribe(Some(cursor), Instant::now()).unwrap().first.len(), 2);
+        assert_eq!(feed.start(Some(cursor), Instant::now()).first.len(), 2);
         let own = Cursor { incarnation, xmin: 900 };
-        let first = feed.subscribe(Some(own), Instant::now()).unwrap().first;
+        let first = feed.start(Some(own), Instant::now()).first;
         assert_eq!(first.len(), 1, "what was known before has no number any more, and is told to everybody");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_sets_are_written_a_few_at_a_time_and_all_in_the_end() {
+        let feed = feed(10 * BATCH);
+        let stuck: Vec<_> = (0..20).map(|_| subscribe(&feed, None)).collect();
+        until_cut(&feed, 8).await;
+        assert!(feed.status(Instant::now()).subscribers <= 12);
+        for stream in stuck {
+            drop(stream);
+        }
+        let mut late = subscribe(&feed, None);
+        let mut entries = 0;
+        while entries < 10 * BATCH {
+            let piece = late.recv().await.expect("it has its turn");
+            entries += std::str::from_utf8(&piece).unwrap().matches("event: revocation").count();
+        }
     }
 
     #[tokio::test]

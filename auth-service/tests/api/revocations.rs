@@ -214,10 +214,10 @@ async fn there_are_only_so_many_places() {
     let app = TestApp::start().await;
     let places = auth_service::revocations::feed::PLACES;
     let streams = join_all((0..places).map(|_| Subscriber::start(&app.gateway, None))).await;
-    let full = app.app.feed.subscribe(None, Instant::now());
+    let full = app.app.feed.subscribe(None);
     assert!(full.is_err(), "{places} streams are open");
     drop(streams);
-    eventually("places are free", async || app.app.feed.subscribe(None, Instant::now()).ok()).await;
+    eventually("places are free", async || app.app.feed.subscribe(None).ok()).await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ impl Job {
     pub(crate) fn start(app: &App, config: &Config) -> Self {
         let (feed, announcer) = (Arc::clone(&app.feed), Arc::clone(&app.announcer));
         let job = RevocationFeed::new(feed, announcer, &config.database).expect("a job");
-        Self(tokio::spawn(job.run(app.database.clone())))
+        Self(tokio::spawn(job.run()))
     }
 }
 
