@@ -12,19 +12,26 @@ use crate::db::schema_version;
 /// Answers the operator's questions.
 pub struct Readiness {
     app: Arc<App>,
-    draining: AtomicBool,
+    listening: AtomicBool,
 }
 
 impl Readiness {
-    /// A service that is not draining.
+    /// A service that does not listen yet.
     #[must_use]
     pub const fn new(app: Arc<App>) -> Self {
-        Self { app, draining: AtomicBool::new(false) }
+        Self { app, listening: AtomicBool::new(false) }
     }
 
-    /// From now on no new request should come here.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// From now on requests may come (`true`), or should go elsewhere (`false`).
+    pub fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Ordering::Relaxed);
+    }
+
+    /// What a request would want in vain, if there were one; empty when it would succeed.
+    pub async fn lacks(&self) -> Vec<String> {
+        let no_key = self.app.signing_keys.signer(OffsetDateTime::now_utc()).is_none();
+        let keys = no_key.then(|| "signing key: none that can be used".to_owned());
+        self.database().await.into_iter().chain(keys).collect()
     }
 
     async fn database(&self) -> Option<String> {
@@ -41,10 +48,8 @@ impl Readiness {
 
 impl Probe for Readiness {
     async fn ready(&self) -> Result<(), NotReady> {
-        let draining = self.draining.load(Ordering::Relaxed).then(|| "draining".to_owned());
-        let no_key = self.app.signing_keys.signer(OffsetDateTime::now_utc()).is_none();
-        let keys = no_key.then(|| "signing key: none that can be used".to_owned());
-        let reasons: Vec<_> = [draining, self.database().await, keys].into_iter().flatten().collect();
+        let closed = (!self.listening.load(Ordering::Relaxed)).then(|| "starting or draining".to_owned());
+        let reasons: Vec<_> = closed.into_iter().chain(self.lacks().await).collect();
         if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
     }
 

@@ -65,6 +65,8 @@ async fn while_it_hangs_too() {
 async fn readiness_tells() {
     let (app, proxy) = behind_a_proxy().await;
     let readiness = Readiness::new(std::sync::Arc::clone(&app.app));
+    assert_eq!(readiness.ready().await.unwrap_err().0, ["starting or draining"]);
+    readiness.set_listening(true);
     assert_eq!(readiness.ready().await, Ok(()));
     proxy.go_away();
     assert_eq!(readiness.ready().await.unwrap_err().0, ["database: away"]);
@@ -72,8 +74,8 @@ async fn readiness_tells() {
     assert_eq!(readiness.ready().await, Ok(()));
     app.sql().await.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)").await.unwrap();
     assert!(readiness.ready().await.unwrap_err().0[0].starts_with("migrations: "));
-    readiness.drain();
-    assert_eq!(readiness.ready().await.unwrap_err().0[0], "draining");
+    readiness.set_listening(false);
+    assert_eq!(readiness.ready().await.unwrap_err().0[0], "starting or draining");
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn a_service_that_starts_without_its_database_waits_for_it() {
     let app = TestApp::start_unprepared(database, &url, &[]);
     app.visitor().log_in("ann").await.refused(503, "unavailable");
     let readiness = Readiness::new(std::sync::Arc::clone(&app.app));
-    assert_eq!(readiness.ready().await.unwrap_err().0.len(), 2, "no database and no key");
+    assert_eq!(readiness.lacks().await.len(), 2, "no database and no key");
     let no_keys = jwks(&app).await.refused(503, "unavailable");
     assert_eq!(no_keys.header("cache-control"), Some("no-store"), "an empty set would be kept for minutes");
 
