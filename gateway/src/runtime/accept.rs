@@ -2,6 +2,9 @@
 //!
 //! One listener for all cores, because sockets that share a port (`SO_REUSEPORT`) spread unevenly, and closing one
 //! of them resets what waits in its queue.
+//!
+//! It takes no more connections than there are descriptors for: clients that are too many wait in the system's queue,
+//! and those that are in can still be served.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -9,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
@@ -18,6 +22,9 @@ use super::core::Accepted;
 const BACKLOG: i32 = 4096;
 /// After a failure that would only happen again at once, such as no descriptor being left.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Descriptors for everything but clients and upstreams: files, event queues, the private listener.
+const RESERVED: u64 = 64;
 
 /// A way to a core, and how many connections it has.
 #[derive(Debug)]
@@ -44,11 +51,26 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts until dropped; ends by itself only when it cannot even begin.
 pub(super) async fn accept(listener: TcpListener, cores: Vec<CoreDoor>) {
+    accept_up_to(most_connections(), listener, cores).await;
+}
+
+/// Half of the descriptors that are left for connections, since each client may need one more to an upstream. Raises
+/// the process's own limit as far as it may: usually it is 1,024, for the sake of programs that use `select`.
+fn most_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    let each = |descriptors: u64| usize::try_from(descriptors.saturating_sub(RESERVED) / 2);
+    limit.current.and_then(|descriptors| each(descriptors).ok()).unwrap_or(usize::MAX).max(1)
+}
+
+async fn accept_up_to(most: usize, listener: TcpListener, cores: Vec<CoreDoor>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the listener cannot be watched"),
     };
     loop {
+        room(most, &cores).await;
         match next(&listener).await {
             Ok(accepted) => hand_over(accepted, &cores),
             // The peer went away before we looked: the next one is waiting.
@@ -58,6 +80,17 @@ pub(super) async fn accept(listener: TcpListener, cores: Vec<CoreDoor>) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Waits until there is room for one more.
+async fn room(most: usize, cores: &[CoreDoor]) {
+    let is_full = || cores.iter().map(|core| core.load.load(Ordering::Relaxed)).sum::<usize>() >= most;
+    if is_full() {
+        tracing::warn!(most, "all connections are taken that there are descriptors for: new clients wait");
+    }
+    while is_full() {
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -85,4 +118,39 @@ fn is_the_peers(error: &io::Error) -> bool {
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::NotConnected
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_too_many_waits_until_somebody_leaves() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sockets, mut inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let door = CoreDoor { sockets, load: Arc::clone(&load) };
+        let accepting = tokio::spawn(accept_up_to(2, listener, vec![door]));
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        let (first, _second) = (inbox.recv().await.unwrap(), inbox.recv().await.unwrap());
+        assert!(tokio::time::timeout(3 * PAUSE, inbox.recv()).await.is_err(), "the third waits");
+        drop(first);
+        load.fetch_sub(1, Ordering::Relaxed);
+        assert!(inbox.recv().await.is_some());
+        accepting.abort();
+    }
+
+    #[test]
+    fn the_limit_is_raised_as_far_as_it_may_be() {
+        let most = most_connections();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert!(limit.current.is_none_or(|descriptors| most as u64 <= descriptors / 2));
+    }
 }
