@@ -264,6 +264,10 @@ fn addresses_that_cannot_be_called() {
             &[(10, "is no http:// or https:// URL")],
         );
     }
+    for host in ["-", "a..b", "a-"] {
+        let message = "no certificate could be for this host";
+        check_replaced("http://127.0.0.1:8081\"]", &format!("https://{host}:8081\"]"), &[(10, message)]);
+    }
     for path in ["http://127.0.0.1:8081/", "http://127.0.0.1:8081/x", "http://127.0.0.1:8081?x"] {
         check_replaced("http://127.0.0.1:8081\"]", &format!("{path}\"]"), &[(10, "has a path")]);
     }

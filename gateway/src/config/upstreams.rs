@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 use process::Mode;
+use rustls::pki_types::ServerName;
 use toml::Spanned;
 
 use super::check::Complaints;
@@ -86,6 +87,9 @@ fn url(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complain
         return None;
     };
     let plain = uri.scheme_str() == Some("http");
+    if !plain && !uri.host().is_some_and(is_certifiable) {
+        wrong.at(&text.span(), format_args!("{:?}: no certificate could be for this host", text.get_ref()));
+    }
     if plain && mode.is_production() && !plaintext && !uri.host().is_some_and(is_loopback) {
         let hint =
             "in production, use https, or say `plaintext = true` beside it if the network may be trusted";
@@ -103,6 +107,11 @@ fn is_http_url(uri: &Uri) -> bool {
         && uri.host().is_some_and(|host| !host.is_empty())
         && port_is_good
         && !credentials
+}
+
+/// Whether TLS can be spoken to a host of this name at all.
+fn is_certifiable(host: &str) -> bool {
+    ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']')).is_ok()
 }
 
 fn is_loopback(host: &str) -> bool {
