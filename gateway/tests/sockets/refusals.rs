@@ -88,6 +88,35 @@ async fn chunked_wins_over_a_length_and_the_connection_ends() {
     assert_eq!((seen[0].body.as_slice(), seen[0].values("content-length").len()), (b"abc".as_slice(), 0));
 }
 
+/// What hyper reads leniently leaves the gateway in the strict form, so that nobody behind can read it otherwise.
+#[tokio::test]
+async fn lenient_spellings_are_written_anew() {
+    let orders = Upstream::telling().await;
+    let gateway = Setup::of(&orders).start().await;
+    for (request, target, body) in [
+        ("GET /public/lf HTTP/1.1\nHost: localhost\n\n", "/public/lf", ""),
+        ("GET /public/a?b#/../../admin HTTP/1.1\r\nHost: localhost\r\n\r\n", "/public/a?b", ""),
+        (
+            "POST /public/twice HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 03\r\n\r\nabc",
+            "/public/twice",
+            "abc",
+        ),
+        (
+            "POST /public/under HTTP/1.1\r\nHost: localhost\r\nTransfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+            "/public/under",
+            "0\r\n\r\n",
+        ),
+    ] {
+        let mut client = gateway.client().await;
+        client.send(request).await;
+        assert_eq!(client.answer(false).await.status, 200, "{request}");
+        let seen = orders.last();
+        assert_eq!((seen.uri.to_string().as_str(), seen.body.as_slice()), (target, body.as_bytes()));
+        let length = if body.is_empty() { vec![] } else { vec![body.len().to_string()] };
+        assert_eq!(seen.values("content-length"), length, "{request}");
+    }
+}
+
 #[tokio::test]
 async fn an_old_client_is_served_and_told_goodbye() {
     let orders = Upstream::telling().await;
