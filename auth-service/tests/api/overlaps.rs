@@ -1,10 +1,13 @@
 //! Logins and refreshes that overlap what ends them, over two replicas: none survives, and neither does a token that one of
 //! them answered.
 
+use std::sync::Arc;
+
 use access_token::Claims;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::support::{Actor, Gateway, PASSWORD, Reply, TestApp};
@@ -12,28 +15,39 @@ use crate::support::{Actor, Gateway, PASSWORD, Reply, TestApp};
 const NEW: &str = "a lamp in the fog, at last";
 /// So many log in, and as many refresh.
 const RACERS: usize = 100;
+/// So many have been answered when the change begins: it comes into the middle of the race.
+const UNDER_WAY: u32 = 30;
 
 /// Somebody in the race, and what they were answered.
 type Racer = JoinHandle<(Actor, Reply)>;
 
-fn refreshes(actors: &[Actor], gateways: &[Gateway; 2]) -> Vec<Racer> {
+fn refreshes(actors: &[Actor], gateways: &[Gateway; 2], answered: &Arc<Semaphore>) -> Vec<Racer> {
     let racers = actors.iter().enumerate().map(|(turn, actor)| actor.at(&gateways[turn % 2]));
     racers
         .map(|mut actor| {
+            let answered = Arc::clone(answered);
             tokio::spawn(async move {
                 let reply = actor.refresh().await;
+                answered.add_permits(1);
                 (actor, reply)
             })
         })
         .collect()
 }
 
-fn logins(app: &TestApp, name: &'static str, gateways: &[Gateway; 2]) -> Vec<Racer> {
+fn logins(
+    app: &TestApp,
+    name: &'static str,
+    gateways: &[Gateway; 2],
+    answered: &Arc<Semaphore>,
+) -> Vec<Racer> {
     (0..RACERS)
         .map(|turn| {
             let mut actor = app.visitor().at(&gateways[turn % 2]);
+            let answered = Arc::clone(answered);
             tokio::spawn(async move {
                 let reply = actor.log_in(name).await;
+                answered.add_permits(1);
                 (actor, reply)
             })
         })
@@ -103,11 +117,13 @@ async fn no_login_and_no_refresh_survives_a_password_change() {
     let mut ann = app.customer("ann").await;
     let before = logged_in(&app, "ann").await;
 
-    let mut racers = refreshes(&before[..RACERS / 2], &gateways);
-    racers.extend(logins(&app, "ann", &gateways));
+    let answered = Arc::new(Semaphore::new(0));
+    let mut racers = logins(&app, "ann", &gateways, &answered);
+    racers.extend(refreshes(&before[..RACERS / 2], &gateways, &answered));
+    drop(answered.acquire_many(UNDER_WAY).await.unwrap());
     let changed = insist(async || ann.change_password(PASSWORD, NEW).await).await;
     changed.expect(204);
-    racers.extend(refreshes(&before[RACERS / 2..], &gateways));
+    racers.extend(refreshes(&before[RACERS / 2..], &gateways, &answered));
 
     let outcome = outcome(&app, racers).await;
     assert!(outcome.refreshing.is_empty(), "{} sessions refresh", outcome.refreshing.len());
@@ -126,10 +142,12 @@ async fn nobody_keeps_a_role_over_a_demotion_and_a_password_change() {
     let eve = app.admin("eve").await;
     let before = logged_in(&app, "eve").await;
 
-    let mut racers = refreshes(&before, &gateways);
-    racers.extend(logins(&app, "eve", &gateways));
+    let answered = Arc::new(Semaphore::new(0));
+    let mut racers = logins(&app, "eve", &gateways, &answered);
+    racers.extend(refreshes(&before, &gateways, &answered));
     let path = format!("/api/admin/users/{}", eve.identity.user);
     let demote = json!({"role": "USER"});
+    drop(answered.acquire_many(UNDER_WAY).await.unwrap());
     let (demoted, changed) = tokio::join!(
         insist(async || root.patch(&path, &demote).await),
         insist(async || eve.change_password(PASSWORD, NEW).await),

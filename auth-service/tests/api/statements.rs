@@ -13,6 +13,9 @@ async fn counted() -> (TestApp, PostgresProxy) {
     let mut ann = app.customer("ann").await;
     ann.refresh().await.expect(200);
     ann.get("/api/auth/me").await.expect(200);
+    ann.get("/api/auth/sessions").await.expect(200);
+    ann.delete(&format!("/api/auth/sessions/{}", ann.identity.session)).await.expect(204);
+    ann.log_in("ann").await.expect(200);
     ann.log_out().await.expect(204);
     (app, proxy)
 }
@@ -34,6 +37,13 @@ async fn each_request_asks_as_little_as_it_can() {
     assert_eq!(asked(), 1, "a refresh that repeats");
     ann.get("/api/auth/me").await.expect(200);
     assert_eq!(asked(), 1, "/me");
+    ann.get("/api/auth/sessions").await.expect(200);
+    assert_eq!(asked(), 1, "a list of sessions");
+    let mut other = app.visitor();
+    other.log_in("ann").await.expect(200);
+    asked();
+    ann.delete(&format!("/api/auth/sessions/{}", other.identity.session)).await.expect(204);
+    assert_eq!(asked(), 1, "a session ended from another");
     let mut copy = ann.clone();
     ann.log_out().await.expect(204);
     assert_eq!(asked(), 1, "a logout");
