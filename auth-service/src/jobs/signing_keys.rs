@@ -27,6 +27,17 @@ pub enum LoadError {
     NotDone(#[from] NotDone),
 }
 
+impl LoadError {
+    /// A database that is away comes back by itself; a wrong secret does not.
+    fn log(&self) {
+        let error = self as &dyn std::error::Error;
+        match self {
+            Self::Database(_) => tracing::warn!(error, "the signing keys were not loaded"),
+            Self::NotDone(_) => tracing::error!(error, "the signing keys cannot be used"),
+        }
+    }
+}
+
 /// The signing keys of one process.
 pub struct SigningKeys {
     db: Database,
@@ -59,14 +70,16 @@ impl SigningKeys {
     pub async fn keep_fresh(mut self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut complained = false;
+        let mut said = String::new();
         loop {
             ticks.tick().await;
-            let loaded = self.load().await;
-            if let (Err(error), false) = (&loaded, complained) {
-                tracing::warn!(error = error as &dyn std::error::Error, "the signing keys were not loaded");
+            let failure = self.load().await.err();
+            // Once, not each second.
+            let words = failure.as_ref().map(ToString::to_string).unwrap_or_default();
+            if words != said {
+                failure.iter().for_each(LoadError::log);
             }
-            complained = loaded.is_err();
+            said = words;
         }
     }
 

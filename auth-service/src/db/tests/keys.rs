@@ -264,6 +264,22 @@ async fn a_row_that_somebody_changed_or_brought_is_neither_used_nor_published() 
 }
 
 #[tokio::test]
+async fn times_that_nobody_can_read_are_not_taken() {
+    let world = World::new().await;
+    let mut replica = Replica::loaded(&world, 1, &[]).await;
+    for (column, time) in [
+        ("created_at", "infinity"),
+        ("created_at", "-infinity"),
+        ("signs_from", "infinity"),
+        ("signs_from", "20000-01-01"),
+    ] {
+        let update = format!("UPDATE signing_keys SET {column} = '{time}'");
+        assert!(world.sql.batch_execute(&update).await.is_err(), "{update}");
+    }
+    replica.load().await;
+}
+
+#[tokio::test]
 async fn a_key_comes_back_from_the_database_as_it_was_sealed() {
     let world = World::new().await;
     let sealed = made(1, OffsetDateTime::now_utc());
