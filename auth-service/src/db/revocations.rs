@@ -10,13 +10,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::schema::database_incarnation;
-use super::statement::prepared;
+use super::statement::{prepared, push_given};
 use crate::accounts::UserId;
 use crate::revocations::{Incarnation, News, Revocation, Subject};
 use crate::sessions::SessionId;
 
 /// A snapshot that precedes every transaction.
 const BEFORE_EVERYTHING: &str = "3:3:";
+/// The LIMIT of the statement.
+const PAGE: usize = 10_000;
 
 /// How far a reader has come: a snapshot, of one incarnation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,7 @@ const READ: &str = include_str!("revocations.sql");
 
 struct Read<'a> {
     after: &'a str,
+    beyond: i64,
 }
 
 type Columns = (
@@ -37,6 +40,7 @@ type Columns = (
     Text,
     Int8,
     Timestamptz,
+    Nullable<Int8>,
     Nullable<Int8>,
     Nullable<Text>,
     Nullable<SqlUuid>,
@@ -51,9 +55,7 @@ prepared!(Read selects Columns);
 
 impl QueryFragment<Pg> for Read<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH given (after) AS NOT MATERIALIZED (SELECT ");
-        out.push_bind_param::<Text, _>(self.after)?;
-        out.push_sql(") ");
+        push_given!(out, "after": Text = self.after, "beyond": Int8 = &self.beyond);
         out.push_sql(READ);
         Ok(())
     }
@@ -67,6 +69,7 @@ struct Row {
     snapshot: String,
     xmin: i64,
     now: OffsetDateTime,
+    id: Option<i64>,
     xid: Option<i64>,
     kind: Option<String>,
     session_id: Option<Uuid>,
@@ -77,40 +80,62 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
 }
 
-/// Reads what has become visible since a position, or everything that is still relevant. One statement, and a few more
-/// after the database has changed under the reader.
+/// Reads what has become visible since a position, or everything that is still relevant. One statement, unless there is a
+/// flood to be read or the database has changed under the reader.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
 pub async fn read(db: &Database, after: Option<&Position>) -> Result<(News, Position), Error> {
     let snapshot = after.map_or(BEFORE_EVERYTHING, |position| &position.snapshot);
-    let (news, position) = read_once(db, snapshot).await?;
+    let (news, position) = read_after(db, snapshot).await?;
     match after {
-        Some(after) if after.incarnation != position.incarnation => read_once(db, BEFORE_EVERYTHING).await,
+        Some(after) if after.incarnation != position.incarnation => read_after(db, BEFORE_EVERYTHING).await,
         _ => Ok((news, position)),
     }
 }
 
-async fn read_once(db: &Database, after: &str) -> Result<(News, Position), Error> {
-    let mut rows = load(db, after).await?;
-    if rows.as_slice().first().is_some_and(|row| row.incarnation.is_none()) {
-        begin_incarnation(db).await?;
-        rows = load(db, after).await?;
+/// Page by page, so that no statement takes long. What the first page's snapshot saw is on one of the pages; what it did not
+/// see may be missing here, and the next read will ask for it.
+async fn read_after(db: &Database, after: &str) -> Result<(News, Position), Error> {
+    let (head, mut rows) = read_page(db, after, 0).await?;
+    let mut entries = Vec::new();
+    loop {
+        let last = rows.last().and_then(|row| row.id).filter(|_| rows.len() >= PAGE);
+        entries.extend(rows.into_iter().filter_map(Row::entry));
+        let Some(last) = last else { break };
+        let (again, next) = read_page(db, after, last).await?;
+        if again.incarnation != head.incarnation {
+            return Err(Error::Statement(diesel::result::Error::NotFound));
+        }
+        rows = next;
     }
-    let head = rows.as_slice().first().and_then(|row| Some((row.incarnation?, row)));
-    let Some((id, head)) = head else {
-        // The row that was just put there is gone again: as good as a database that is away.
-        return Err(Error::Statement(diesel::result::Error::NotFound));
-    };
-    let incarnation = Incarnation { id, database: head.database };
-    let position = Position { incarnation, snapshot: head.snapshot.clone() };
-    let (xmin, now) = (head.xmin.unsigned_abs(), head.now);
-    let entries = rows.into_iter().filter_map(Row::entry).collect();
-    Ok((News { incarnation, xmin, now, entries }, position))
+    let Head { incarnation, snapshot, xmin, now } = head;
+    Ok((News { incarnation, xmin, now, entries }, Position { incarnation, snapshot }))
 }
 
-async fn load(db: &Database, after: &str) -> Result<Vec<Row>, Error> {
-    db.run(async |connection| Read { after }.load(connection).await).await
+/// What is the same in every row of a page.
+struct Head {
+    incarnation: Incarnation,
+    snapshot: String,
+    xmin: u64,
+    now: OffsetDateTime,
+}
+
+/// At least one row.
+async fn read_page(db: &Database, after: &str, beyond: i64) -> Result<(Head, Vec<Row>), Error> {
+    let mut rows = load(db, after, beyond).await?;
+    if rows.as_slice().first().is_some_and(|row| row.incarnation.is_none()) {
+        begin_incarnation(db).await?;
+        rows = load(db, after, beyond).await?;
+    }
+    let head = rows.as_slice().first().and_then(Row::head);
+    // The row that was just put there is gone again: the next read will see.
+    let head = head.ok_or(Error::Statement(diesel::result::Error::NotFound))?;
+    Ok((head, rows))
+}
+
+async fn load(db: &Database, after: &str, beyond: i64) -> Result<Vec<Row>, Error> {
+    db.run(async |connection| Read { after, beyond }.load(connection).await).await
 }
 
 /// Of several that find none at the same time, one makes it.
@@ -121,6 +146,15 @@ async fn begin_incarnation(db: &Database) -> Result<(), Error> {
 }
 
 impl Row {
+    fn head(&self) -> Option<Head> {
+        Some(Head {
+            incarnation: Incarnation { id: self.incarnation?, database: self.database },
+            snapshot: self.snapshot.clone(),
+            xmin: self.xmin.unsigned_abs(),
+            now: self.now,
+        })
+    }
+
     /// `None` when the row is nothing but the head. The table's own check says which columns go with which kind.
     fn entry(self) -> Option<(u64, Revocation)> {
         let subject = match self.kind?.as_str() {
