@@ -14,6 +14,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 
 use super::body::{BodyError, RequestBody, ResponseBody};
+use super::canonical::members;
 use crate::error::Rejection;
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
@@ -32,6 +33,9 @@ pub enum ForwardError {
     /// Nobody asked to switch protocols.
     #[error("the upstream switched protocols unasked")]
     Switched,
+    /// Only `chunked` is taken off; the client would get the rest for the content.
+    #[error("the upstream used a transfer coding unasked")]
+    Coded,
 }
 
 /// Sends the request and waits for the answer's head.
@@ -56,6 +60,9 @@ pub async fn forward(
         return Err(ForwardError::Switched);
     }
     let (mut head, incoming) = answer.into_parts();
+    if members(&head.headers, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+        return Err(ForwardError::Coded);
+    }
     if head.headers.contains_key(TRANSFER_ENCODING) {
         // RFC 9112 section 6.1: the length was never true, and must not be passed on as if it were.
         head.headers.remove(CONTENT_LENGTH);
@@ -95,7 +102,7 @@ impl ForwardError {
                 | Expired::Token
                 | Expired::Revoked,
             ) => Rejection::TooSlow,
-            Self::Switched => Rejection::BadAnswer,
+            Self::Switched | Self::Coded => Rejection::BadAnswer,
         }
     }
 

@@ -191,6 +191,16 @@ async fn an_answer_with_two_lengths_is_framed_anew() {
 }
 
 #[tokio::test]
+async fn an_answer_in_another_transfer_coding_is_no_answer() {
+    for coding in ["gzip, chunked", "gzip"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        let orders = scripted(answer.leak()).await;
+        let gateway = Setup::of(&orders).start().await;
+        gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_becomes_an_ordinary_request() {
     let orders = Upstream::telling().await;
     let gateway = Setup::of(&orders).start().await;
