@@ -5,7 +5,6 @@ use auth_service::jobs::signing_keys::LoadError;
 use auth_service::readiness::Readiness;
 use auth_service::tokens::locksmith::NotDone;
 use futures_util::future::join_all;
-use process::private::Probe as _;
 
 use crate::support::{IDENTITY_KEY, JWT_SECRET, Replica, Reply, TestApp};
 
@@ -103,7 +102,7 @@ async fn a_replica_with_a_foreign_secret_is_not_ready_and_makes_no_key() {
     let stranger = app.replica(&[("JWT_SECRET", OTHER_SECRET)]).await;
     assert!(matches!(stranger.load_keys().await, Err(LoadError::NotDone(NotDone::NoneOpens(1)))));
     let readiness = Readiness::new(std::sync::Arc::clone(&stranger.app));
-    assert_eq!(readiness.ready().await.unwrap_err().0, ["signing key: none that can be used"]);
+    assert_eq!(readiness.lacks().await, ["signing key: none that can be used"]);
 
     let mut ann = app.customer("ann").await;
     ann.at(&stranger.gateway).log_in("ann").await.refused(503, "unavailable");

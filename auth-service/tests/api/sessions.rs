@@ -68,7 +68,7 @@ async fn what_is_over_is_not_listed() {
         let change = format!("UPDATE sessions SET {over} WHERE id = $1::text::uuid");
         sql.execute(&change, &[&other.identity.session]).await.unwrap();
         let listed = ids(&ann.get("/api/auth/sessions").await.expect(200).json());
-        assert_eq!(listed, [ann.identity.session.clone()], "{over}");
+        assert_eq!(listed, std::slice::from_ref(&ann.identity.session), "{over}");
         other.get("/api/auth/sessions").await.refused(401, "session_ended");
     }
 }
