@@ -112,7 +112,7 @@ async fn unknown_paths_and_wrong_methods() {
         "/api/auth/login/",
         "/api/auth/loginx",
         "/api/auth/LOGIN",
-        "/internal/revocations",
+        "/internal",
         "/.well-known",
     ] {
         visitor.get(path).await.refused(404, "not_found");
