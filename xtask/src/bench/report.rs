@@ -10,7 +10,6 @@ pub(crate) struct Round {
     pub(crate) bare_usage: Usage,
     pub(crate) whole: Load,
     pub(crate) usage: Usage,
-    pub(crate) seconds: u64,
 }
 
 /// A line of the table: its name, its bar, and how a round's figure is had.
@@ -46,9 +45,9 @@ const LINES: [Line; 18] = [
     line("bare statement p50, ms", "", 2, |round| round.bare.p50 / 1_000.0),
     line("bare statement p99, ms", "", 2, |round| round.bare.p99 / 1_000.0),
     line("failed refreshes", "0", 0, |round| round.whole.failed as f64),
-    line("processors busy during refreshes", "", 2, |round| busy(round.usage.machine, round)),
+    line("processors busy during refreshes", "", 2, |round| busy(round.usage.machine, round.usage)),
     line("  of that, with what is measured", "", 2, |round| {
-        busy(round.usage.auth + round.usage.gateway + round.usage.postgres, round)
+        busy(round.usage.auth + round.usage.gateway + round.usage.postgres, round.usage)
     }),
 ];
 
@@ -84,8 +83,8 @@ fn per(total: u64, load: Load) -> f64 {
     total as f64 / load.count.max(1) as f64
 }
 
-fn busy(micros: u64, round: &Round) -> f64 {
-    micros as f64 / (round.seconds as f64 * 1e6)
+fn busy(micros: u64, usage: Usage) -> f64 {
+    micros as f64 / usage.time.max(1) as f64
 }
 
 fn median(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use postgres_cluster::Psql;
@@ -24,7 +24,7 @@ pub(crate) struct Subjects<'a> {
     pub(crate) url: &'a str,
 }
 
-/// One reading: microseconds of CPU, and bytes of PostgreSQL's write-ahead log.
+/// One reading: microseconds of CPU and of time, and bytes of PostgreSQL's write-ahead log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) auth: u64,
@@ -33,6 +33,8 @@ pub(crate) struct Usage {
     /// All processors, all programs.
     pub(crate) machine: u64,
     pub(crate) log: u64,
+    /// The time of day.
+    pub(crate) time: u64,
 }
 
 impl Subjects<'_> {
@@ -47,6 +49,7 @@ impl Subjects<'_> {
             postgres: with_children(self.postgres)?,
             machine: machine()?,
             log: position.parse().context("the position of PostgreSQL's log")?,
+            time: time()?,
         })
     }
 }
@@ -60,6 +63,7 @@ impl Usage {
             postgres: self.postgres.saturating_sub(before.postgres),
             machine: self.machine.saturating_sub(before.machine),
             log: self.log.saturating_sub(before.log),
+            time: self.time.saturating_sub(before.time),
         }
     }
 }
@@ -108,6 +112,11 @@ fn machine() -> Result<u64> {
     // user, nice, system; then idle, iowait; then irq and softirq.
     let busy = [0, 1, 2, 5, 6].iter().filter_map(|index| ticks.get(*index)).sum::<u64>();
     Ok(busy * MICROS_PER_TICK)
+}
+
+fn time() -> Result<u64> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).context("the time of day")?;
+    u64::try_from(since_1970.as_micros()).context("the time of day")
 }
 
 #[cfg(test)]
