@@ -29,8 +29,8 @@ impl Cable {
     async fn plugged_in() -> Self {
         let listen = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let url = server_url();
-        let server =
-            url.split(['@', '/']).find(|part| part.contains(':') && !part.ends_with(':')).unwrap().to_owned();
+        // postgres://user:password@host:port/database
+        let server = url.rsplit('@').next().and_then(|rest| rest.split('/').next()).unwrap().to_owned();
         let mut cable = Self { listen, server, forwarding: None };
         cable.plug_in().await;
         cable
