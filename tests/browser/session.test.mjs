@@ -84,11 +84,17 @@ async function watchStatuses(page) {
   const network = await page.context().newCDPSession(page);
   const paths = new Map();
   const statuses = {};
+  // The two events of one request come in either order.
+  const answered = new Map();
+  const note = (requestId) => {
+    if (paths.has(requestId) && answered.has(requestId)) statuses[paths.get(requestId)] = answered.get(requestId);
+  };
   network.on("Network.requestWillBeSent", ({ requestId, request }) => {
-    if (request.url.startsWith(GATEWAY)) paths.set(requestId, new URL(request.url).pathname);
+    if (request.url.startsWith(GATEWAY)) { paths.set(requestId, new URL(request.url).pathname); note(requestId); }
   });
   network.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode }) => {
-    if (paths.has(requestId)) statuses[paths.get(requestId)] = statusCode;
+    answered.set(requestId, statusCode);
+    note(requestId);
   });
   await network.send("Network.enable");
   return statuses;
