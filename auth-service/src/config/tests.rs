@@ -1,6 +1,7 @@
 //! What each mode accepts and refuses.
 
 use super::*;
+use crate::tokens::RotationPolicy;
 
 const KEY: &str = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
 
