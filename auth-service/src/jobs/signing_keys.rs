@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
 use crate::db;
-use crate::tokens::key_box::Unopened;
 use crate::tokens::key_store::Reading;
 use crate::tokens::locksmith::{Changes, KeyChange, NotDone, StoredKeys};
+use crate::tokens::sealing::Unopened;
 use crate::tokens::{KeyStore, Locksmith, SealedKey};
 
 /// How often the keys are looked at. It bounds how long a revoked key is still published, and how long a new one is not.

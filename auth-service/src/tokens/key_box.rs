@@ -3,16 +3,14 @@
 //! The key's label — name, algorithm and times — is sealed with it as associated data, so that nothing of it can be changed in
 //! the table. The box names the secret whose derived key closes it.
 
-use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
 use secret::Secret;
 use time::OffsetDateTime;
 
-use super::root::{RootSecret, RootSecrets, SecretId};
+use super::root::{RootSecrets, SecretId};
 use super::rotation::{KeyLabel, KeyTimes, LONGEST_TOKEN};
+use super::sealing::{Sealed, SealingKeys, Unopened};
 use super::signing_key::{Algorithm, SigningKey, UnusableKey};
 
 /// The HKDF label of the key that boxes are closed with.
@@ -29,17 +27,6 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
 }
 
-/// Why a box gives no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unopened {
-    /// It was closed under a secret that this process does not have.
-    #[error("it was sealed under another JWT_SECRET")]
-    UnknownSecret,
-    /// It names a secret of ours and does not open: somebody changed it.
-    #[error("it does not open under the JWT_SECRET it names; the row was changed")]
-    Tampered,
-}
-
 /// Why a box could not be closed anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotResealed {
@@ -52,24 +39,14 @@ pub enum NotResealed {
 }
 
 /// The keys that close and open boxes: the first one closes, all of them open.
-pub struct BoxKeys {
-    current: BoxKey,
-    previous: Vec<BoxKey>,
-}
-
-struct BoxKey {
-    id: SecretId,
-    aead: LessSafeKey,
-}
+#[derive(Debug)]
+pub struct BoxKeys(SealingKeys);
 
 impl BoxKeys {
     /// Derives the keys.
     #[must_use]
     pub fn new(secrets: &RootSecrets) -> Self {
-        Self {
-            current: BoxKey::derive(secrets.current()),
-            previous: secrets.previous().iter().map(BoxKey::derive).collect(),
-        }
+        Self(SealingKeys::new(secrets, LABEL))
     }
 
     /// Makes a new signing key and closes its box.
@@ -91,7 +68,7 @@ impl BoxKeys {
         times: KeyTimes,
     ) -> Result<SealedKey, UnusableKey> {
         let key = SigningKey::from_pkcs8(algorithm, pkcs8, as_stored(times))?;
-        self.current.close(key.label().clone(), pkcs8)
+        self.close(key.label().clone(), pkcs8)
     }
 
     /// Opens a box and prepares its key.
@@ -99,7 +76,7 @@ impl BoxKeys {
     /// # Errors
     /// [`Unopened`]; such a key is neither used nor published.
     pub fn open(&self, sealed: &SealedKey) -> Result<SigningKey, Unopened> {
-        let pkcs8 = self.named(sealed.secret_id)?.open(sealed).ok_or(Unopened::Tampered)?;
+        let pkcs8 = self.pkcs8(sealed)?;
         SigningKey::from_pkcs8(sealed.label.algorithm, &pkcs8, sealed.label.times)
             .ok()
             .filter(|key| key.kid() == sealed.label.kid)
@@ -111,9 +88,11 @@ impl BoxKeys {
     /// # Errors
     /// [`NotResealed`] if it does not open or the library fails.
     pub fn with_times(&self, sealed: &SealedKey, times: KeyTimes) -> Result<SealedKey, NotResealed> {
-        let key = self.named(sealed.secret_id)?;
-        let pkcs8 = key.open(sealed).ok_or(Unopened::Tampered)?;
-        Ok(key.close(KeyLabel { times: as_stored(times), ..sealed.label.clone() }, &pkcs8)?)
+        let pkcs8 = self.pkcs8(sealed)?;
+        let label = KeyLabel { times: as_stored(times), ..sealed.label.clone() };
+        let closed = self.0.seal_under(sealed.secret_id, &pkcs8, &associated_data(&label));
+        let closed = closed.map_err(|_| UnusableKey)?.ok_or(Unopened::UnknownSecret)?;
+        Ok(SealedKey::new(label, closed))
     }
 
     /// The same key under the current secret.
@@ -121,58 +100,30 @@ impl BoxKeys {
     /// # Errors
     /// [`NotResealed`] if it does not open or the library fails.
     pub fn under_current(&self, sealed: &SealedKey) -> Result<SealedKey, NotResealed> {
-        let pkcs8 = self.named(sealed.secret_id)?.open(sealed).ok_or(Unopened::Tampered)?;
-        Ok(self.current.close(sealed.label.clone(), &pkcs8)?)
+        let pkcs8 = self.pkcs8(sealed)?;
+        Ok(self.close(sealed.label.clone(), &pkcs8)?)
     }
 
     /// Whether a box is under the current secret.
     #[must_use]
     pub fn is_current(&self, sealed: &SealedKey) -> bool {
-        sealed.secret_id == self.current.id
-    }
-
-    fn named(&self, id: SecretId) -> Result<&BoxKey, Unopened> {
-        let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        keys.find(|key| key.id == id).ok_or(Unopened::UnknownSecret)
-    }
-}
-
-impl fmt::Debug for BoxKeys {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[box keys]")
-    }
-}
-
-impl BoxKey {
-    #[expect(clippy::expect_used, reason = "any 32 bytes are an AES-256 key")]
-    fn derive(secret: &RootSecret) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, &secret.derive(LABEL)).expect("32 bytes");
-        Self { id: secret.id(), aead: LessSafeKey::new(key) }
+        self.0.is_current(sealed.secret_id)
     }
 
     fn close(&self, label: KeyLabel, pkcs8: &Secret<Vec<u8>>) -> Result<SealedKey, UnusableKey> {
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).map_err(|_| UnusableKey)?;
-        let mut closed = pkcs8.expose().clone();
-        self.aead
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(associated_data(&label)),
-                &mut closed,
-            )
-            .map_err(|_| UnusableKey)?;
-        let sealed = [nonce.as_slice(), closed.as_slice()].concat();
-        Ok(SealedKey { label, secret_id: self.id, sealed })
+        let closed = self.0.seal(pkcs8, &associated_data(&label)).map_err(|_| UnusableKey)?;
+        Ok(SealedKey::new(label, closed))
     }
 
-    fn open(&self, key: &SealedKey) -> Option<Secret<Vec<u8>>> {
-        let (nonce, closed) = key.sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut opened = closed.to_vec();
-        let length =
-            self.aead.open_in_place(nonce, Aad::from(associated_data(&key.label)), &mut opened).ok()?.len();
-        opened.truncate(length);
-        Some(Secret::new(opened))
+    fn pkcs8(&self, key: &SealedKey) -> Result<Secret<Vec<u8>>, Unopened> {
+        let sealed = Sealed { secret_id: key.secret_id, bytes: key.sealed.clone() };
+        self.0.open(&sealed, &associated_data(&key.label))
+    }
+}
+
+impl SealedKey {
+    fn new(label: KeyLabel, Sealed { secret_id, bytes }: Sealed) -> Self {
+        Self { label, secret_id, sealed: bytes }
     }
 }
 

@@ -5,11 +5,12 @@
 
 use time::OffsetDateTime;
 
-use super::key_box::{BoxKeys, NotResealed, SealedKey, Unopened};
+use super::key_box::{BoxKeys, NotResealed, SealedKey};
 use super::root::RootSecrets;
 use super::rotation::{
     self, Due, KeyLabel, KeyState, KeyTimes, LONGEST_TOKEN, MARGIN, Replacement, RotationPolicy,
 };
+use super::sealing::Unopened;
 use super::signing_key::{Algorithm, SigningKey, UnusableKey};
 
 /// The rows of `signing_keys` and the database's time when they were read.

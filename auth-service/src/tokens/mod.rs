@@ -11,6 +11,7 @@ pub mod locksmith;
 pub mod refresh_token;
 pub mod root;
 pub mod rotation;
+pub mod sealing;
 pub mod signing_key;
 
 pub use access_token::{AccessTokens, Grant};
