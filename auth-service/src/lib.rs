@@ -16,5 +16,6 @@ pub mod preparation;
 pub mod readiness;
 pub mod revocations;
 pub mod routes;
+pub mod second_factor;
 pub mod sessions;
 pub mod tokens;

@@ -198,14 +198,14 @@ fn parse(bytes: &[u8; TOKEN_BYTES]) -> Option<RefreshToken> {
     })
 }
 
-const fn delivery_byte(delivery: Delivery) -> u8 {
+pub(super) const fn delivery_byte(delivery: Delivery) -> u8 {
     match delivery {
         Delivery::Cookie => 0,
         Delivery::Body => 1,
     }
 }
 
-const fn delivery_of(byte: u8) -> Option<Delivery> {
+pub(super) const fn delivery_of(byte: u8) -> Option<Delivery> {
     match byte {
         0 => Some(Delivery::Cookie),
         1 => Some(Delivery::Body),
