@@ -110,3 +110,28 @@ diesel::table! {
         id -> Uuid,
     }
 }
+
+diesel::table! {
+    second_factors (user_id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        secret_id -> Bytea,
+        sealed -> Bytea,
+        created_at -> Timestamptz,
+        confirmed_at -> Nullable<Timestamptz>,
+        last_step -> Nullable<Int8>,
+        codes_generation -> Int4,
+    }
+}
+
+diesel::table! {
+    recovery_codes (user_id, hash) {
+        user_id -> Uuid,
+        hash -> Bytea,
+        generation -> Int4,
+    }
+}
+
+diesel::joinable!(second_factors -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, second_factors);
+diesel::allow_tables_to_appear_in_same_query!(sessions, second_factors);
