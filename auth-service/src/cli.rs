@@ -27,6 +27,9 @@ pub enum Command {
     /// Make and list accounts.
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Make, list and end clients: internal services with tokens of their own.
+    #[command(subcommand)]
+    Clients(ClientsCommand),
     /// List, rotate and revoke signing keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -41,6 +44,35 @@ pub enum UsersCommand {
     Create(CreateUser),
     /// List accounts: id, e-mail address, role and status, separated by tabs, oldest first.
     List,
+}
+
+/// What can be done with clients.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClientsCommand {
+    /// Make a client and print its id and secret as JSON. The secret is shown this once.
+    Create {
+        /// Its name: 1 to 64 of a-z, 0-9, _ and -, a letter first.
+        #[arg(long)]
+        id: String,
+        /// What it may ask for; several, or the option several times. `introspect` and `revoke` let it use those endpoints.
+        #[arg(long, num_args = 1..)]
+        scope: Vec<String>,
+    },
+    /// List clients: name, scopes, made, secret drawn and, in an overlap, its end, separated by tabs.
+    List,
+    /// Give a client another secret and print it as JSON. The old one and all tokens given so far end at once.
+    Rotate {
+        /// The client's name.
+        id: String,
+        /// Take the old secret for this long too, such as 1h, and leave its tokens alone.
+        #[arg(long, value_name = "DURATION")]
+        keep_old: Option<String>,
+    },
+    /// End a client and all tokens given to it.
+    Delete {
+        /// The client's name.
+        id: String,
+    },
 }
 
 /// What can be done with signing keys.

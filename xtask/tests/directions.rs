@@ -25,6 +25,7 @@ const RULES: [Rule; 7] = [
         because: "rules are pure: they know neither axum nor diesel, nor who calls them",
         within: &[
             "auth-service/src/accounts",
+            "auth-service/src/clients",
             "auth-service/src/second_factor",
             "auth-service/src/revocations",
             "auth-service/src/sessions",

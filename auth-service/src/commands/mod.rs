@@ -1,6 +1,7 @@
 //! What the command line asks for, one file per command.
 
 pub mod check_config;
+pub mod clients;
 pub mod keys;
 pub mod migrate;
 pub mod serve;
@@ -25,6 +26,7 @@ pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
         Command::Users(UsersCommand::Create(account)) => {
             users::create(&CommandConfig::read(settings)?, &account).await
         }
+        Command::Clients(command) => clients::run(&CommandConfig::read(settings)?, &command).await,
         Command::Keys(command) => {
             let config = KeysConfig::read(settings)?;
             match command {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::sessions::Outcome;
 use crate::accounts::{AccountStatus, Role, UserId};
+use crate::clients::SecretHash;
 use crate::sessions::{Delivery, EndReason, SessionId};
 use crate::tokens::refresh_token::NonceHash;
 use crate::tokens::signing_key::Algorithm;
@@ -54,3 +55,10 @@ impl FromSql<Bytea, Pg> for NonceHash {
     }
 }
 queryable!(NonceHash, Bytea);
+
+impl FromSql<Bytea, Pg> for SecretHash {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(value.as_bytes().try_into()?))
+    }
+}
+queryable!(SecretHash, Bytea);

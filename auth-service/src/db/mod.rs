@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bootstrap;
+pub mod clients;
 mod columns;
 pub mod demo_accounts;
 pub mod epochs;

@@ -32,6 +32,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    clients (id) {
+        id -> Text,
+        secret_hash -> Bytea,
+        previous_secret_hash -> Nullable<Bytea>,
+        previous_until -> Nullable<Timestamptz>,
+        scopes -> Array<Text>,
+        epoch -> Int4,
+        created_at -> Timestamptz,
+        rotated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     signing_keys (kid) {
         kid -> Text,
         algorithm -> Text,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::client_id::is_client_id;
 use crate::unique;
 
 /// What a verified token says. A user's token has a session (`sid`); a client's has none, nor a role, and its
@@ -83,7 +84,7 @@ impl Claims {
         named
             && match &self.sid {
                 Some(sid) => !sid.is_empty(),
-                None => self.sub == self.client_id && self.role.is_none(),
+                None => self.sub == self.client_id && self.role.is_none() && is_client_id(&self.sub),
             }
     }
 }

@@ -4,6 +4,7 @@
 //! in. It verifies only; whoever mints tokens is not here.
 
 mod claims;
+mod client_id;
 mod encoding;
 mod header;
 mod key_set;
@@ -11,6 +12,7 @@ mod unique;
 mod verify;
 
 pub use claims::{Audience, Claims};
+pub use client_id::{FIRST_PARTY_CLIENT, MAX_CLIENT_ID_BYTES, is_client_id};
 pub use key_set::{KeySet, KeySetError};
 pub use verify::{Refusal, Verification};
 

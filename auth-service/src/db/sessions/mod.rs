@@ -8,6 +8,7 @@ mod list;
 mod log_out;
 mod open;
 mod refresh;
+mod revoke;
 
 pub use asking::find_asking;
 pub(in crate::db) use asking::{ask, lock_asking, lock_user};
@@ -21,3 +22,4 @@ pub(in crate::db) use refresh::Outcome;
 #[cfg(test)]
 pub(in crate::db) use refresh::present;
 pub use refresh::{Refreshed, refresh};
+pub use revoke::{Proof, revoke};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actors;
+mod clients;
 mod epochs;
 mod keys;
 mod leaks;
