@@ -35,6 +35,8 @@ pub enum Command {
     Keys(KeysCommand),
     /// Say what is wrong with the settings, or OK.
     CheckConfig,
+    /// Print the OpenAPI document of this binary.
+    Openapi,
 }
 
 /// What can be done with accounts.

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use process::private::{NotReady, Probe};
+use process::Mode;
+use process::private::{NotReady, Page, Probe};
 use time::OffsetDateTime;
 
 use crate::app::App;
 use crate::db::schema_version;
+use crate::http::document::document;
 
 /// Answers the operator's questions.
 pub struct Readiness {
     app: Arc<App>,
+    mode: Mode,
     listening: AtomicBool,
 }
 
@@ -19,7 +22,13 @@ impl Readiness {
     /// A service that does not listen yet.
     #[must_use]
     pub const fn new(app: Arc<App>) -> Self {
-        Self { app, listening: AtomicBool::new(false) }
+        Self { app, mode: Mode::Production, listening: AtomicBool::new(false) }
+    }
+
+    /// The same with the pages that this mode shows.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// From now on requests may come (`true`), or should go elsewhere (`false`).
@@ -55,5 +64,9 @@ impl Probe for Readiness {
 
     fn metrics(&self) -> String {
         self.app.metrics.encode()
+    }
+
+    fn page(&self, path: &str) -> Option<Page> {
+        http_api::document::page(path, self.mode, document)
     }
 }

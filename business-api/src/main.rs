@@ -4,6 +4,7 @@ mod migrate;
 mod serve;
 
 use business_api::config::Config;
+use business_api::http::document::document;
 use clap::{Parser, Subcommand};
 use process::Settings;
 
@@ -28,17 +29,20 @@ enum Command {
     },
     /// Say what is wrong with the settings, or OK.
     CheckConfig,
+    /// Print the OpenAPI document of this binary.
+    Openapi,
 }
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the answer of a command to the person who gave it")]
 async fn main() -> anyhow::Result<()> {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    let config = Config::read(Settings::load())?;
+    let config = || Config::read(Settings::load());
     match command {
-        Command::Serve => serve::serve(config).await?,
-        Command::Migrate { plan } => println!("{}", migrate::migrate(&config.database_url, plan).await?),
-        Command::CheckConfig => println!("OK"),
+        Command::Serve => serve::serve(config()?).await?,
+        Command::Migrate { plan } => println!("{}", migrate::migrate(&config()?.database_url, plan).await?),
+        Command::CheckConfig => config().map(|_usable| println!("OK"))?,
+        Command::Openapi => println!("{:#}", document()),
     }
     Ok(())
 }

@@ -2,23 +2,32 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use process::private::{NotReady, Probe};
+use process::Mode;
+use process::private::{NotReady, Page, Probe};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::db::Orders;
+use crate::http::document::document;
 
 /// Ready while the public listener takes requests and the orders can be read.
 pub struct Readiness {
     orders: Orders,
     registry: Registry,
+    mode: Mode,
     serving: AtomicBool,
 }
 
 impl Readiness {
     /// Tells of these orders, and shows the metrics that have been registered. Nothing is served yet.
     pub fn new(orders: Orders, registry: Registry) -> Self {
-        Self { orders, registry, serving: AtomicBool::new(false) }
+        Self { orders, registry, mode: Mode::Production, serving: AtomicBool::new(false) }
+    }
+
+    /// The same with the pages that this mode shows.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// From now on requests may come (`true`), or should go elsewhere (`false`).
@@ -40,5 +49,9 @@ impl Probe for Readiness {
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    fn page(&self, path: &str) -> Option<Page> {
+        http_api::document::page(path, self.mode, document)
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let orders = Orders::new(Database::new(&config.database_url, config.database_pool)?);
     let mut registry = Registry::default();
     let metrics = HttpMetrics::register(&mut registry);
-    let readiness = Arc::new(Readiness::new(orders.clone(), registry));
+    let readiness = Arc::new(Readiness::new(orders.clone(), registry).in_mode(config.mode));
     let private_listener = bind("ADMIN_LISTEN", config.admin_listen).await?;
     tokio::spawn(private::serve(private_listener, Arc::clone(&readiness)));
     tokio::select! {

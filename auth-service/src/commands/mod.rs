@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod clients;
 pub mod keys;
 pub mod migrate;
+pub mod openapi;
 pub mod serve;
 pub mod users;
 
@@ -20,6 +21,7 @@ pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => Box::pin(serve::serve(Config::read(settings)?)).await,
         Command::CheckConfig => check_config::check_config(settings),
+        Command::Openapi => openapi::openapi(),
         Command::Migrate { plan: true } => migrate::plan(&CommandConfig::read(settings)?).await,
         Command::Migrate { plan: false } => migrate::migrate(&CommandConfig::read(settings)?).await,
         Command::Users(UsersCommand::List) => users::list(&CommandConfig::read(settings)?).await,

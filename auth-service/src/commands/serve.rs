@@ -36,7 +36,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let reserved = reserve("LISTEN", config.listen)?;
     let private_listener = bind("ADMIN_LISTEN", config.admin_listen).await?;
     let app = Arc::new(App::new(&config)?);
-    let readiness = Arc::new(Readiness::new(Arc::clone(&app)));
+    let readiness = Arc::new(Readiness::new(Arc::clone(&app)).in_mode(config.mode));
     tokio::spawn(private::serve(private_listener, Arc::clone(&readiness)));
     let feed = Arc::clone(&app.feed);
     let stopping = async {

@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use http_api::Json;
 use identity_axum::{Caller, CurrentUser};
+use problem::codes;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::current_session::{NoSession, current_session};
 use super::device::device;
@@ -20,7 +22,7 @@ use crate::db::users::User;
 use crate::error::Error;
 
 /// The body of `PATCH`. A misspelt field must not pass for a change that was made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountBody {
     role: Option<Role>,
@@ -28,13 +30,13 @@ pub struct AccountBody {
 }
 
 /// `{user}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AccountAnswer {
     user: AccountItem,
 }
 
 /// An account as administrators see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AccountItem {
     id: UserId,
@@ -46,6 +48,12 @@ struct AccountItem {
 }
 
 /// Changes role or status. Another role, and being disabled, end all sessions of the account.
+#[utoipa::path(
+    patch, path = "/api/admin/users/{id}", tag = "administration", params(("id" = UserId, Path)),
+    request_body = AccountBody,
+    responses((status = 200, description = "The account as it is now.", body = AccountAnswer)),
+    extensions(("x-problems" = json!([codes::LAST_ADMIN, codes::SESSION_ENDED]))),
+)]
 pub async fn change_user(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -63,6 +71,11 @@ pub async fn change_user(
 }
 
 /// Ends all sessions of an account, the caller's own if it is theirs.
+#[utoipa::path(
+    delete, path = "/api/admin/users/{id}/sessions", tag = "administration", params(("id" = UserId, Path)),
+    responses((status = 204, description = "The account has no session any more.")),
+    extensions(("x-problems" = json!([codes::SESSION_ENDED]))),
+)]
 pub async fn end_user_sessions(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use http_api::Json;
 use identity_axum::Caller;
+use problem::codes;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::device::device;
 use super::register::hash;
@@ -21,14 +23,23 @@ use crate::db::users::NewUser;
 use crate::error::Error;
 
 /// The body of a bootstrap.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct BootstrapBody {
+    /// What the service printed at its start.
     token: String,
+    #[schema(example = "boss@example.com")]
     email: String,
+    /// 12 to 72 bytes.
+    #[schema(example = "kettle-7-fog-lamp")]
     password: String,
 }
 
 /// Makes the first administrator.
+#[utoipa::path(
+    post, path = "/api/auth/bootstrap", tag = "account", security(()), request_body = BootstrapBody,
+    responses((status = 201, description = "The first administrator.", body = CreatedAnswer)),
+    extensions(("x-problems" = json!([codes::INVALID_BOOTSTRAP_TOKEN, codes::NOT_FOUND, codes::EMAIL_TAKEN]))),
+)]
 pub async fn bootstrap_admin(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -7,13 +7,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use http_api::Json;
 use identity_axum::Caller;
+use problem::codes;
 use secret::Secret;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::device::device;
 use super::origin::comes_from_a_browser;
-use super::token_answer;
+use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::accounts::Email;
 use crate::accounts::hash_shares::Purpose;
@@ -28,11 +30,14 @@ use crate::sessions::{Delivery, Device, NewSession, Session, SessionId};
 use crate::tokens::{Nonce, RefreshToken};
 
 /// The body of a login.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginBody {
+    #[schema(example = "ann@example.com")]
     email: String,
+    #[schema(example = "kettle-7-fog-lamp")]
     password: String,
+    /// How the refresh token travels from here on: `cookie` unless a client that is no browser asks for `body`.
     token_delivery: Option<Delivery>,
 }
 
@@ -42,6 +47,13 @@ pub struct LoginBody {
 pub struct BodyDeliveryRefused;
 
 /// Logs in.
+#[utoipa::path(
+    post, path = "/api/auth/login", tag = "session", security(()), request_body = LoginBody,
+    responses(TokenAnswer<'static>),
+    extensions(("x-problems" = json!([
+        codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::ORIGIN_REQUIRED, codes::BODY_DELIVERY_REFUSED,
+    ]))),
+)]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     caller: Caller,

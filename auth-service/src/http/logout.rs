@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Failure;
 use identity_axum::Caller;
+use problem::codes;
 
 use super::device::device;
 use super::optional_json::OptionalJson;
@@ -18,6 +19,14 @@ use crate::db::sessions;
 use crate::error::Error;
 
 /// Logs out. 204 also when there was nobody to log out: the caller wants to be gone, and is.
+#[utoipa::path(
+    post, path = "/api/auth/logout", tag = "session", security(("refreshCookie" = []), ()),
+    request_body = Option<TokenBody>,
+    responses((status = 204, description = "Nobody is logged in any more.", headers(
+        ("Set-Cookie" = String, description = "Deletes the cookie, if one was sent."),
+    ))),
+    extensions(("x-problems" = json!([codes::AMBIGUOUS_SESSION, codes::ORIGIN_REQUIRED]))),
+)]
 pub async fn log_out(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -7,6 +7,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use identity_axum::{Caller, CurrentUser};
+use problem::codes;
 
 use super::current_session::{NoSession, current_session};
 use super::device::device;
@@ -15,6 +16,13 @@ use crate::db::epochs::{self, Asked, LoggedOut};
 use crate::error::Error;
 
 /// Logs out everywhere; the browser forgets its cookie.
+#[utoipa::path(
+    post, path = "/api/auth/logout-all", tag = "session",
+    responses((status = 204, description = "Every session has ended.", headers(
+        ("Set-Cookie" = String, description = "Always deletes the cookie."),
+    ))),
+    extensions(("x-problems" = json!([codes::SESSION_ENDED]))),
+)]
 pub async fn log_out_everywhere(
     State(app): State<Arc<App>>,
     caller: Caller,

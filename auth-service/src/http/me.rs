@@ -8,8 +8,10 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use http_api::Json;
 use identity_axum::CurrentUser;
+use problem::codes;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::current_session::{NoSession, current_session};
 use super::user_answer::UserAnswer;
@@ -19,14 +21,14 @@ use crate::error::Error;
 use crate::sessions::{CurrentSession, SessionId};
 
 /// `{user, session}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct MeAnswer {
     user: UserAnswer,
     session: SessionAnswer,
 }
 
 /// A session as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionAnswer {
     id: SessionId,
@@ -39,6 +41,13 @@ struct SessionAnswer {
 }
 
 /// Shows the caller to themselves.
+#[utoipa::path(
+    get, path = "/api/auth/me", tag = "account",
+    responses((status = 200, description = "Account and session.", body = MeAnswer, headers(
+        ("Cache-Control" = String, description = "Always `no-store`."),
+    ))),
+    extensions(("x-problems" = json!([codes::SESSION_ENDED]))),
+)]
 pub async fn show_me(State(app): State<Arc<App>>, caller: CurrentUser) -> Result<impl IntoResponse, Error> {
     let CurrentSession { user, session } = current_session(&caller)?;
     let found = sessions::find(&app.database, user, session, &app.sessions()).await?;

@@ -6,6 +6,7 @@ pub mod admin_users;
 pub mod bootstrap;
 pub mod current_session;
 pub mod device;
+pub mod document;
 pub mod jwks;
 pub mod login;
 pub mod logout;

@@ -6,9 +6,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use http_api::Json;
 use identity_axum::{Caller, CurrentUser};
+use problem::codes;
 use secret::Secret;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::current_session::{NoSession, current_session};
 use super::device::device;
@@ -25,14 +27,22 @@ use crate::error::Error;
 use crate::sessions::{CurrentSession, Device};
 
 /// The current password and the one to come.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordBody {
+    #[schema(example = "kettle-7-fog-lamp")]
     current_password: String,
+    /// 12 to 72 bytes.
+    #[schema(example = "candle-3-rain-door")]
     new_password: String,
 }
 
 /// Changes the caller's password. The session that asks goes on; its next access token comes with its next refresh.
+#[utoipa::path(
+    post, path = "/api/auth/password", tag = "account", request_body = PasswordBody,
+    responses((status = 204, description = "The password is another, and every other session has ended.")),
+    extensions(("x-problems" = json!([codes::WRONG_PASSWORD, codes::SESSION_ENDED]))),
+)]
 pub async fn change_password(
     State(app): State<Arc<App>>,
     caller: Caller,

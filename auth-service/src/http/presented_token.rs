@@ -4,6 +4,7 @@
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::origin::{AllowedOrigins, OriginRefused};
 use super::refresh_cookie::RefreshCookie;
@@ -11,7 +12,7 @@ use crate::sessions::Delivery;
 use crate::tokens::{RefreshKeys, RefreshToken};
 
 /// The body of refresh and logout. A browser sends none.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenBody {
     /// The token of a session that was opened with `"tokenDelivery":"body"`.

@@ -7,12 +7,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use http_api::Failure;
 use identity_axum::Caller;
+use problem::codes;
 
 use super::device::device;
 use super::optional_json::OptionalJson;
 use super::presented_token::TokenBody;
 use super::refusal::refuse;
-use super::token_answer;
+use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::app::App;
 use crate::db::sessions::{self, Refreshed};
@@ -20,6 +21,15 @@ use crate::error::Error;
 use crate::sessions::{Continued, Step};
 
 /// Answers a token with its successor, or with the current one when the session rotated a moment ago.
+#[utoipa::path(
+    post, path = "/api/auth/refresh", tag = "session", security(("refreshCookie" = []), ()),
+    request_body = Option<TokenBody>,
+    responses(TokenAnswer<'static>),
+    extensions(("x-problems" = json!([
+        codes::AMBIGUOUS_SESSION, codes::MISSING_TOKEN, codes::INVALID_TOKEN, codes::SESSION_ENDED, codes::SESSION_EXPIRED,
+        codes::LATE_PREVIOUS, codes::STALE_LINEAGE, codes::ACCOUNT_DISABLED, codes::ORIGIN_REQUIRED,
+    ]))),
+)]
 pub async fn refresh_session(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use http_api::Json;
 use identity_axum::Caller;
+use problem::codes;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::device::device;
 use super::user_answer::CreatedAnswer;
@@ -20,13 +22,22 @@ use crate::db::users::{self, NewUser};
 use crate::error::Error;
 
 /// The body of a registration.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct RegisterBody {
+    /// Trimmed, NFC and lower case from here on.
+    #[schema(example = "ann@example.com")]
     email: String,
+    /// 12 to 72 bytes.
+    #[schema(example = "kettle-7-fog-lamp")]
     password: String,
 }
 
 /// Makes an account.
+#[utoipa::path(
+    post, path = "/api/auth/register", tag = "account", security(()), request_body = RegisterBody,
+    responses((status = 201, description = "The account.", body = CreatedAnswer)),
+    extensions(("x-problems" = json!([codes::EMAIL_TAKEN]))),
+)]
 pub async fn register_user(
     State(app): State<Arc<App>>,
     caller: Caller,

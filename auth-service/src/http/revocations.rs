@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body::Frame;
 use identity_axum::Caller;
+use problem::codes;
 use tokio::sync::mpsc;
 
 use crate::app::App;
@@ -29,6 +30,12 @@ const PIECES: usize = 4;
 pub struct NotTheGateway;
 
 /// Subscribes the caller, who has everything up to its `Last-Event-ID`.
+#[utoipa::path(
+    get, path = "/internal/revocations", tag = "internal", security(()),
+    params(("Last-Event-ID" = Option<String>, Header, description = "The last `id` that the gateway has seen.")),
+    responses((status = 200, description = "Events without end.", content_type = "text/event-stream", body = String)),
+    extensions(("x-problems" = json!([codes::FORBIDDEN]))),
+)]
 pub async fn subscribe_revocations(
     State(app): State<Arc<App>>,
     caller: Caller,

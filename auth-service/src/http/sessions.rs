@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
-use http_api::{Json, Page};
+use http_api::{Json, Page, PageBody};
 use identity_axum::{Caller, CurrentUser};
+use problem::codes;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::current_session::{NoSession, current_session};
 use super::device::device;
@@ -20,7 +22,7 @@ use crate::error::Error;
 use crate::sessions::SessionId;
 
 /// A session in its owner's list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionItem {
     id: SessionId,
@@ -37,6 +39,13 @@ struct SessionItem {
 }
 
 /// Lists the caller's live sessions, the newest first.
+#[utoipa::path(
+    get, path = "/api/auth/sessions", tag = "session", params(Page),
+    responses((status = 200, description = "A page of sessions.", body = PageBody<SessionItem>, headers(
+        ("Cache-Control" = String, description = "Always `no-store`."),
+    ))),
+    extensions(("x-problems" = json!([codes::SESSION_ENDED]))),
+)]
 pub async fn list_sessions(
     State(app): State<Arc<App>>,
     caller: CurrentUser,
@@ -53,6 +62,11 @@ pub async fn list_sessions(
 }
 
 /// Ends one of the caller's sessions. 204 also when it was over before.
+#[utoipa::path(
+    delete, path = "/api/auth/sessions/{id}", tag = "session", params(("id" = SessionId, Path)),
+    responses((status = 204, description = "The session is over.")),
+    extensions(("x-problems" = json!([codes::SESSION_ENDED]))),
+)]
 pub async fn end_session(
     State(app): State<Arc<App>>,
     caller: Caller,

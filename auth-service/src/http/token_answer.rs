@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http_api::Json;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::IntoResponses;
 
 use super::user_answer::UserAnswer;
 use crate::app::App;
@@ -13,13 +14,25 @@ use crate::sessions::{Delivery, Session};
 use crate::tokens::access_token::NotIssued;
 use crate::tokens::{Grant, RefreshToken};
 
-#[derive(Serialize)]
+/// An access token, and the refresh token where its session wants it.
+#[derive(Serialize, IntoResponses)]
 #[serde(rename_all = "camelCase")]
-struct TokenAnswer<'a> {
+#[response(
+    status = 200,
+    headers(
+        ("Cache-Control" = String, description = "Always `no-store`."),
+        ("Set-Cookie" = String, description = "The refresh token of a session that was opened for a cookie."),
+    ),
+)]
+pub struct TokenAnswer<'a> {
+    /// A JWT, to be sent as `Authorization: Bearer …`.
     access_token: &'a str,
+    /// `Bearer`.
     token_type: &'static str,
+    /// Seconds until the access token expires.
     expires_in: u64,
     user: &'a UserAnswer,
+    /// The refresh token of a session that was opened with `"tokenDelivery":"body"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::end_reason::EndReason;
@@ -17,7 +18,7 @@ use crate::tokens::refresh_token::{Nonce, NonceHash};
 const USER_AGENT_BYTES: usize = 256;
 
 /// The id of a session (UUIDv7); the access token's `sid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct SessionId(pub Uuid);
 
@@ -36,7 +37,7 @@ impl fmt::Display for SessionId {
 }
 
 /// How the client holds its refresh token: chosen at login, stored in the session and bound into the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// In an `HttpOnly` cookie, which script never sees.

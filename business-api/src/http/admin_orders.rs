@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use http_api::{Json, Page, PageBody};
+use problem::codes;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::db::Orders;
 use crate::error::Error;
@@ -12,13 +14,17 @@ use crate::orders::advance::advance;
 use crate::orders::{OrderId, Status, Viewer};
 
 /// The body of `PATCH`. A misspelt field must not pass for a change that was made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusBody {
     status: Status,
 }
 
-/// `GET /api/admin/orders`
+/// Lists everybody's orders, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/orders", tag = "administration", params(Page),
+    responses((status = 200, description = "A page of orders.", body = PageBody<OrderBody>)),
+)]
 pub async fn list_all_orders(
     State(orders): State<Orders>,
     page: Page,
@@ -27,7 +33,13 @@ pub async fn list_all_orders(
     Ok(Json(OrderBody::page(page, found)))
 }
 
-/// `PATCH /api/admin/orders/{id}`
+/// Moves an order on, or cancels it.
+#[utoipa::path(
+    patch, path = "/api/admin/orders/{id}", tag = "administration", params(("id" = Uuid, Path)),
+    request_body = StatusBody,
+    responses((status = 200, description = "The order as it is now.", body = OrderBody)),
+    extensions(("x-problems" = json!([codes::ILLEGAL_TRANSITION]))),
+)]
 pub async fn set_order_status(
     State(orders): State<Orders>,
     id: OrderId,

@@ -1,6 +1,7 @@
 //! HTTP: handlers that load, let a rule decide, write and answer, and what they read from a request.
 
 pub mod admin_orders;
+pub mod document;
 mod idempotency;
 mod order_body;
 mod order_id;

@@ -3,20 +3,23 @@
 use http_api::{Page, PageBody};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::orders::place::{Draft, DraftItem};
 use crate::orders::{Item, Order, Status};
 
 /// An order in an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderBody {
     id: Uuid,
     customer_id: String,
     status: Status,
+    #[schema(example = "EUR")]
     currency: &'static str,
     items: Vec<ItemBody>,
+    /// The sum over the items.
     total_minor: i64,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -24,7 +27,7 @@ pub struct OrderBody {
     updated_at: OffsetDateTime,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ItemBody {
     sku: String,
@@ -61,17 +64,25 @@ impl From<Item> for ItemBody {
 }
 
 /// The body of `POST /api/orders`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct DraftBody {
+    /// ISO 4217.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     currency: String,
+    #[schema(min_items = 1, max_items = 100)]
     items: Vec<DraftItemBody>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DraftItemBody {
+    /// The article: visible characters, no spaces.
+    #[schema(example = "cup", min_length = 1, max_length = 64)]
     sku: String,
+    #[schema(example = 2, minimum = 1, maximum = 10_000)]
     quantity: i64,
+    /// In the currency's minor unit, such as cents.
+    #[schema(example = 1250, minimum = 0, maximum = 1_000_000_000)]
     unit_price_minor: i64,
 }
 

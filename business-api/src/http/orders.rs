@@ -6,6 +6,7 @@ use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use http_api::{Json, Page, PageBody};
 use identity_axum::CurrentUser;
+use problem::codes;
 use uuid::Uuid;
 
 use crate::db::Orders;
@@ -18,7 +19,11 @@ use crate::orders::idempotency_key::answer_again;
 use crate::orders::place::{check, place};
 use crate::orders::{Order, OrderId};
 
-/// `GET /api/orders`
+/// Lists the caller's orders, the newest first.
+#[utoipa::path(
+    get, path = "/api/orders", tag = "orders", params(Page),
+    responses((status = 200, description = "A page of orders.", body = PageBody<OrderBody>)),
+)]
 pub async fn list_orders(
     State(orders): State<Orders>,
     user: CurrentUser,
@@ -28,7 +33,17 @@ pub async fn list_orders(
     Ok(Json(OrderBody::page(page, found)))
 }
 
-/// `POST /api/orders`
+/// Places an order.
+#[utoipa::path(
+    post, path = "/api/orders", tag = "orders", request_body = DraftBody,
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+        description = "The caller's own name for this attempt. Sent again with the same order, it is answered with the order that was placed.",
+    )),
+    responses((status = 201, description = "The order.", body = OrderBody, headers(
+        ("Location" = String, description = "Always there: where the order is."),
+    ))),
+    extensions(("x-problems" = json!([codes::INVALID_IDEMPOTENCY_KEY, codes::IDEMPOTENCY_KEY_REUSED]))),
+)]
 pub async fn place_order(
     State(orders): State<Orders>,
     user: CurrentUser,
@@ -49,7 +64,11 @@ fn created(order: Order) -> impl IntoResponse {
     (StatusCode::CREATED, [(LOCATION, location)], Json(OrderBody::from(order)))
 }
 
-/// `GET /api/orders/{id}`
+/// Shows one of the caller's orders; to an ADMIN any.
+#[utoipa::path(
+    get, path = "/api/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
+    responses((status = 200, description = "The order.", body = OrderBody)),
+)]
 pub async fn get_order(
     State(orders): State<Orders>,
     user: CurrentUser,
@@ -59,7 +78,12 @@ pub async fn get_order(
     Ok(Json(order.into()))
 }
 
-/// `POST /api/orders/{id}/cancel`
+/// Cancels an order that is not shipped yet.
+#[utoipa::path(
+    post, path = "/api/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
+    responses((status = 200, description = "The order, cancelled.", body = OrderBody)),
+    extensions(("x-problems" = json!([codes::ILLEGAL_TRANSITION]))),
+)]
 pub async fn cancel_order(
     State(orders): State<Orders>,
     user: CurrentUser,

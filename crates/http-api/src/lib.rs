@@ -1,8 +1,9 @@
 //! The house rules that both of our axum services keep at their HTTP boundary: bodies, lists, errors, deadlines,
-//! metrics, graceful stop.
+//! metrics, graceful stop, and the document that describes all of it.
 //!
 //! Knows axum. Knows no route, no table and no rule of either service.
 
+pub mod document;
 mod failure;
 mod json;
 mod metrics;

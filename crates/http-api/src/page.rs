@@ -7,6 +7,8 @@ use http::StatusCode;
 use http::request::Parts;
 use problem::{Problem, codes};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -24,18 +26,28 @@ pub struct Page {
 }
 
 /// A page in an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PageBody<T> {
     items: Vec<T>,
-    /// `null` on the last page.
+    /// The `cursor` of the next page; `null` on the last one.
     next_cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct PageQuery {
+    /// How many items at most; 20 when nothing is said.
+    #[param(minimum = 1, maximum = 100, nullable = false)]
     limit: Option<u8>,
+    /// The `nextCursor` of the page before.
+    #[param(nullable = false)]
     cursor: Option<String>,
+}
+
+impl IntoParams for Page {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        PageQuery::into_params(|| Some(ParameterIn::Query))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Page {

@@ -7,7 +7,17 @@ macro_rules! codes {
         $($(#[doc = $doc])* pub const $name: &str = $code;)*
         /// Every code, in the order of this file.
         pub const ALL: &[&str] = &[$($code),*];
+        /// The sentence that stands above each code in this file.
+        const SENTENCES: &[(&str, &str)] = &[$(($code, concat!($($doc),*))),*];
     };
+}
+
+/// The status that a code goes with, and what it means; `None` for what is no code of ours.
+#[must_use]
+pub fn meaning(code: &str) -> Option<(u16, &'static str)> {
+    let (_, sentence) = SENTENCES.iter().find(|(known, _)| *known == code)?;
+    let (status, meaning) = sentence.split_once(": ")?;
+    Some((status.trim().parse().ok()?, meaning))
 }
 
 codes! {
@@ -91,4 +101,19 @@ codes! {
     UNAVAILABLE = "unavailable";
     /// 504: the upstream took too long.
     GATEWAY_TIMEOUT = "gateway_timeout";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sentence_begins_with_the_status() {
+        for code in ALL {
+            let status = meaning(code).map(|(status, _)| status);
+            assert!(status.is_some_and(|status| (400..600).contains(&status)), "{code}");
+        }
+        assert_eq!(meaning(NOT_FOUND), Some((404, "nothing here, or nothing of the caller's.")));
+        assert_eq!(meaning("made_up"), None);
+    }
 }

@@ -1,4 +1,5 @@
-//! The private listener: `/healthz` (alive), `/readyz` (would a request succeed), `/metrics` (Prometheus text).
+//! The private listener: `/healthz` (alive), `/readyz` (would a request succeed), `/metrics` (Prometheus text), and what
+//! pages the process adds.
 //!
 //! It carries no secrets, but it is for operators: bind it to loopback or to a network of theirs.
 
@@ -35,9 +36,23 @@ pub trait Probe: Send + Sync + 'static {
 
     /// All metrics in the Prometheus text format, version 0.0.4.
     fn metrics(&self) -> String;
+
+    /// A page of the process's own at this path.
+    fn page(&self, _path: &str) -> Option<Page> {
+        None
+    }
 }
 
-/// Serves the three paths until the future is dropped.
+/// Something to read on the private listener.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its media type.
+    pub content_type: HeaderValue,
+    /// The whole of it.
+    pub body: String,
+}
+
+/// Serves the paths until the future is dropped.
 pub async fn serve(listener: TcpListener, probe: Arc<impl Probe>) {
     loop {
         match listener.accept().await {
@@ -79,15 +94,22 @@ async fn answer<B>(request: &Request<B>, probe: &impl Probe) -> Response<Full<By
             Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{reasons}\n")),
         },
         "/metrics" => text(StatusCode::OK, probe.metrics()),
-        _ => text(StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics are here\n".to_owned()),
+        path => match probe.page(path) {
+            Some(page) => respond(StatusCode::OK, page),
+            None => text(StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics are here\n".to_owned()),
+        },
     }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    respond(status, Page { content_type, body })
+}
+
+fn respond(status: StatusCode, page: Page) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(page.body)));
     *response.status_mut() = status;
-    let value = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, value);
+    response.headers_mut().insert(CONTENT_TYPE, page.content_type);
     response
 }
 
@@ -110,6 +132,10 @@ mod tests {
         }
         fn metrics(&self) -> String {
             String::new()
+        }
+        fn page(&self, path: &str) -> Option<Page> {
+            let content_type = HeaderValue::from_static("application/json");
+            (path == "/openapi.json").then(|| Page { content_type, body: "{}".to_owned() })
         }
     }
 
@@ -136,6 +162,12 @@ mod tests {
         assert_eq!(get("/readyz", &ready).await, (200, "ready\n".into()));
         assert_eq!(get("/metrics", &ready).await, (200, "requests_total 1\n".into()));
         assert_eq!(get("/else", &ready).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn shows_the_pages_of_the_process() {
+        assert_eq!(get("/openapi.json", &Limping).await, (200, "{}".into()));
+        assert_eq!(get("/openapi", &Limping).await.0, 404);
     }
 
     #[tokio::test]

@@ -1,0 +1,66 @@
+//! The service's OpenAPI document. The operations describe themselves; a test holds the list to `routes`.
+
+use serde_json::Value;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{
+    admin_users, bootstrap, jwks, login, logout, logout_all, me, password, refresh, register, revocations,
+    sessions,
+};
+
+/// Everything that the service answers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Portcullis: accounts and sessions",
+        description = "What the auth service answers, through the gateway unless the tag says `internal`.",
+    ),
+    tags(
+        (name = "session", description = "Log in, stay logged in, log out."),
+        (name = "account", description = "Make an account and look after it."),
+        (name = "administration", description = "For the role ADMIN."),
+        (name = "keys", description = "With what access tokens are verified."),
+        (name = "internal", description = "Not through the gateway: for services inside."),
+    ),
+    security(("bearer" = [])),
+    modifiers(&Schemes),
+    paths(
+        register::register_user,
+        login::log_in,
+        refresh::refresh_session,
+        logout::log_out,
+        logout_all::log_out_everywhere,
+        me::show_me,
+        sessions::list_sessions,
+        sessions::end_session,
+        password::change_password,
+        bootstrap::bootstrap_admin,
+        admin_users::change_user,
+        admin_users::end_user_sessions,
+        jwks::list_keys,
+        revocations::subscribe_revocations,
+    )
+)]
+struct Api;
+
+/// The document.
+#[must_use]
+pub fn document() -> Value {
+    http_api::document::document(&Api::openapi())
+}
+
+/// How callers prove who they are, beside the access token.
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut Document) {
+        let cookie = ApiKeyValue::with_description(
+            "refresh_token",
+            "The refresh cookie: `__Host-refresh_token` in production, `__Secure-refresh_token` with `COOKIE_DOMAIN`.",
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("refreshCookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
