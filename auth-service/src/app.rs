@@ -14,6 +14,7 @@ use crate::http::refresh_cookie::RefreshCookie;
 use crate::metrics::Metrics;
 use crate::revocations::{Announcer, Feed};
 use crate::sessions::SessionPolicy;
+use crate::throttle::Throttle;
 use crate::tokens::{AccessTokens, KeyStore, RefreshKeys};
 
 /// The service without its sockets.
@@ -33,6 +34,8 @@ pub struct App {
     pub origins: AllowedOrigins,
     /// Where passwords are hashed.
     pub hashing: HashThreads,
+    /// How many attempts somebody has.
+    pub throttle: Throttle,
     /// What a hash costs.
     pub cost: Cost,
     /// Whether the first administrator may be made over HTTP.
@@ -99,6 +102,7 @@ impl App {
             cookie: config.cookie.clone(),
             origins: config.origins.clone(),
             hashing,
+            throttle: Throttle::new(&config.tokens.secrets, config.throttle),
             cost: config.hashing.cost,
             allow_bootstrap: config.allow_bootstrap,
             feed,

@@ -5,6 +5,7 @@ mod database;
 mod hashing;
 mod identity;
 mod sessions;
+mod throttle;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use self::hashing::{read_cost, read_hashing};
 pub use self::identity::IdentitySettings;
 use self::identity::read_identity;
 use self::sessions::{read_cookie, read_origins, read_sessions};
+use self::throttle::read_throttle;
 pub use self::tokens::TokenSettings;
 use self::tokens::{read_access_lifetime, read_algorithm, read_rotation, read_secrets, read_tokens};
 use crate::accounts::hash_threads::HashThreadsOptions;
@@ -26,6 +28,7 @@ use crate::accounts::password_hash::Cost;
 use crate::http::origin::AllowedOrigins;
 use crate::http::refresh_cookie::RefreshCookie;
 use crate::sessions::SessionPolicy;
+use crate::throttle::Limits;
 use crate::tokens::Locksmith;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,6 +61,8 @@ pub struct Config {
     pub identity: IdentitySettings,
     /// How passwords are hashed (`BCRYPT_COST`, `HASH_THREADS`, `HASH_QUEUE_DEADLINE`).
     pub hashing: HashThreadsOptions,
+    /// How many attempts may fail.
+    pub throttle: Limits,
     /// Whether the first administrator may be made over HTTP (`ALLOW_BOOTSTRAP`).
     pub allow_bootstrap: bool,
     /// How long the audit trail is kept (`AUDIT_RETENTION`).
@@ -127,6 +132,7 @@ impl Config {
         let origins = read_origins(&mut settings);
         let identity = read_identity(&mut settings);
         let hashing = read_hashing(&mut settings);
+        let throttle = read_throttle(&mut settings);
         let allow_bootstrap = read_allow_bootstrap(&mut settings);
         let audit_retention = duration_within(&mut settings, "AUDIT_RETENTION", 90 * DAY, DAY, 3660 * DAY);
         let mode = settings.mode();
@@ -144,6 +150,7 @@ impl Config {
             origins,
             identity,
             hashing,
+            throttle,
             allow_bootstrap,
             audit_retention,
         })

@@ -24,6 +24,7 @@ use crate::http::presented_token::NoToken;
 use crate::http::revocations::NotTheGateway;
 use crate::revocations::feed::Full;
 use crate::sessions::{Ending, Refusal};
+use crate::throttle::Throttled;
 use crate::tokens::access_token::NotIssued;
 
 /// Why a request fails.
@@ -60,6 +61,8 @@ pub enum Error {
     WrongPassword(#[from] WrongPassword),
     #[error(transparent)]
     LastAdmin(#[from] LastAdmin),
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
     #[error(transparent)]
@@ -109,6 +112,7 @@ impl Error {
             Self::Origin(_) | Self::NoToken(NoToken::Origin(_)) => {
                 (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED)
             }
+            Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
             Self::NotTheGateway(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
             Self::BodyDelivery(_) => (StatusCode::FORBIDDEN, codes::BODY_DELIVERY_REFUSED),
             Self::NoToken(NoToken::Missing) => (StatusCode::UNAUTHORIZED, codes::MISSING_TOKEN),
@@ -153,8 +157,11 @@ impl Error {
             (StatusCode::UNAUTHORIZED, _) => {
                 problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
-            (_, Self::Overloaded(overloaded)) => {
-                let seconds = overloaded.retry_after.as_secs().saturating_add(1);
+            (
+                _,
+                Self::Overloaded(Overloaded { retry_after }) | Self::Throttled(Throttled { retry_after, .. }),
+            ) => {
+                let seconds = retry_after.as_secs().saturating_add(1);
                 problem.with_header(RETRY_AFTER, HeaderValue::from(seconds))
             }
             (_, _) => problem,

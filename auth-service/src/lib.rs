@@ -1,6 +1,6 @@
 //! The auth service: the only one that issues, rotates and revokes tokens.
 //!
-//! `routes → http → {rules, db}`: the rules (`accounts`, `sessions`, `tokens`) know neither axum nor diesel.
+//! `routes → http → {rules, db}`: the rules (`accounts`, `sessions`, `throttle`, `tokens`) know neither axum nor diesel.
 
 pub mod accounts;
 pub mod app;
@@ -19,4 +19,5 @@ pub mod revocations;
 pub mod routes;
 pub mod second_factor;
 pub mod sessions;
+pub mod throttle;
 pub mod tokens;

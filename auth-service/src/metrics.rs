@@ -15,6 +15,7 @@ use crate::accounts::hash_threads::HashThreads;
 use crate::error::Error;
 use crate::revocations::Feed;
 use crate::sessions::Step;
+use crate::throttle::Throttled;
 use crate::tokens::KeyStore;
 
 mod feed;
@@ -35,12 +36,20 @@ pub struct Metrics {
     pub http: HttpMetrics,
     logins: Family<Outcome, Counter>,
     refreshes: Family<Outcome, Counter>,
+    throttled: Family<Limit, Counter>,
 }
 
 /// How something went: a fixed word or an error's code, so there are few.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+/// Which limit turned somebody away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limit {
+    purpose: &'static str,
+    limit: &'static str,
 }
 
 impl Metrics {
@@ -51,13 +60,15 @@ impl Metrics {
         let (logins, refreshes) = (Family::default(), Family::default());
         registry.register("logins", "Logins by outcome", Family::clone(&logins));
         registry.register("refreshes", "Refreshes by outcome and cause", Family::clone(&refreshes));
+        let throttled = Family::default();
+        registry.register("throttled", "Attempts turned away, by limit", Family::clone(&throttled));
         hashing.register_metrics(&mut registry);
         registry.register_collector(Box::new(PoolCollector(database.clone())));
         registry.register_collector(Box::new(FeedCollector(Arc::clone(feed))));
         registry.register_collector(Box::new(KeyCollector(Arc::clone(keys))));
         let purge = PurgeMetrics::register(&mut registry);
         let http = HttpMetrics::register(&mut registry);
-        Self { registry, purge, http, logins, refreshes }
+        Self { registry, purge, http, logins, refreshes, throttled }
     }
 
     /// Counts a login.
@@ -70,6 +81,12 @@ impl Metrics {
     pub fn count_refresh<T>(&self, answer: &Result<(T, Step), Error>) {
         let outcome = answer.as_ref().map_or_else(Error::code, |(_, step)| word(*step));
         self.refreshes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts an attempt that was turned away.
+    pub fn count_throttled(&self, throttled: &Throttled) {
+        let limit = Limit { purpose: throttled.purpose.as_str(), limit: throttled.scope.as_str() };
+        self.throttled.get_or_create(&limit).inc();
     }
 
     /// Everything in the text format of Prometheus.

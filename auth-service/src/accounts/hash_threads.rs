@@ -104,6 +104,12 @@ impl HashThreads {
         Ok(Self { queue, _guard: guard })
     }
 
+    /// Refuses at once what [`HashThreads::run`] would refuse: asked before anything else is done for a password.
+    pub fn check(&self, purpose: Purpose) -> Result<(), Overloaded> {
+        let mut state = lock(&self.queue.state);
+        self.queue.refuse_long_wait(&mut state, purpose)
+    }
+
     /// Runs `work` on one of the threads, or refuses at once when its turn would come too late.
     ///
     /// Dropping the future takes the job out of the queue. A panic of `work` comes out here and costs no thread.
@@ -153,15 +159,20 @@ impl HashThreads {
 impl Queue {
     fn admit(&self, purpose: Purpose, job: Job) -> Result<(), Overloaded> {
         let mut state = lock(&self.state);
-        self.forget_abandoned(&mut state);
+        self.refuse_long_wait(&mut state, purpose)?;
+        state.jobs.push(purpose, job);
+        self.show_length(&state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    fn refuse_long_wait(&self, state: &mut State, purpose: Purpose) -> Result<(), Overloaded> {
+        self.forget_abandoned(state);
         let wait = state.estimated_wait(purpose, self.threads);
         if wait > self.deadline {
             self.metrics.refused.inc();
             return Err(Overloaded { retry_after: wait });
         }
-        state.jobs.push(purpose, job);
-        self.show_length(&state);
-        self.arrived.notify_one();
         Ok(())
     }
 

@@ -14,14 +14,23 @@ pub enum LoginRefusal {
     AccountDisabled,
 }
 
-/// Decides a login. `status` is the account's, if there is one; the answer is a better hash to store, if there is one.
+/// How an account stands, as far as a login goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it may be used.
+    pub status: AccountStatus,
+}
+
+/// Decides a login. `account` is how it stands, if there is one; the answer is a better hash to store, if there is one.
 ///
-/// That an account is disabled is said only to who knows its password.
-pub fn decide(status: Option<AccountStatus>, verdict: Verdict) -> Result<Option<PasswordHash>, LoginRefusal> {
-    match (status, verdict) {
-        (Some(AccountStatus::Active), Verdict::Correct { rehashed }) => Ok(rehashed),
-        (Some(AccountStatus::Disabled), Verdict::Correct { .. }) => Err(LoginRefusal::AccountDisabled),
-        (None, _) | (Some(_), Verdict::Wrong) => Err(LoginRefusal::InvalidCredentials),
+/// How it stands is said only to who knows its password.
+pub fn decide(account: Option<Standing>, verdict: Verdict) -> Result<Option<PasswordHash>, LoginRefusal> {
+    let (Some(account), Verdict::Correct { rehashed }) = (account, verdict) else {
+        return Err(LoginRefusal::InvalidCredentials);
+    };
+    match account.status {
+        AccountStatus::Active => Ok(rehashed),
+        AccountStatus::Disabled => Err(LoginRefusal::AccountDisabled),
     }
 }
 
@@ -31,23 +40,22 @@ mod tests {
 
     const CORRECT: Verdict = Verdict::Correct { rehashed: None };
 
+    fn check(status: Option<AccountStatus>, verdict: Verdict, expected: Result<(), LoginRefusal>) {
+        let account = status.map(|status| Standing { status });
+        assert_eq!(decide(account, verdict).map(drop), expected, "{status:?}");
+    }
+
     #[test]
     fn only_the_right_password_of_an_active_account_logs_in() {
-        assert_eq!(decide(Some(AccountStatus::Active), CORRECT), Ok(None));
-        assert_eq!(
-            decide(Some(AccountStatus::Active), Verdict::Wrong),
-            Err(LoginRefusal::InvalidCredentials)
-        );
-        assert_eq!(decide(None, Verdict::Wrong), Err(LoginRefusal::InvalidCredentials));
-        assert_eq!(decide(None, CORRECT), Err(LoginRefusal::InvalidCredentials));
+        check(Some(AccountStatus::Active), CORRECT, Ok(()));
+        check(Some(AccountStatus::Active), Verdict::Wrong, Err(LoginRefusal::InvalidCredentials));
+        check(None, Verdict::Wrong, Err(LoginRefusal::InvalidCredentials));
+        check(None, CORRECT, Err(LoginRefusal::InvalidCredentials));
     }
 
     #[test]
     fn disabled_is_said_only_after_the_right_password() {
-        assert_eq!(decide(Some(AccountStatus::Disabled), CORRECT), Err(LoginRefusal::AccountDisabled));
-        assert_eq!(
-            decide(Some(AccountStatus::Disabled), Verdict::Wrong),
-            Err(LoginRefusal::InvalidCredentials)
-        );
+        check(Some(AccountStatus::Disabled), CORRECT, Err(LoginRefusal::AccountDisabled));
+        check(Some(AccountStatus::Disabled), Verdict::Wrong, Err(LoginRefusal::InvalidCredentials));
     }
 }

@@ -79,6 +79,7 @@ fn what_only_development_may_do() {
         ("BCRYPT_COST", "9"),
         ("JWT_ISSUER", "http://shop.example"),
         ("KEY_PUBLISH_AHEAD", "9m"),
+        ("THROTTLE_ACCOUNT", "off"),
         ("ALLOWED_ORIGINS", "http://shop.example"),
     ] {
         check(&DEVELOPMENT, name, value, true);
@@ -107,6 +108,9 @@ fn what_nobody_may_do() {
         ("BCRYPT_COST", "twelve"),
         ("HASH_THREADS", "0"),
         ("HASH_QUEUE_DEADLINE", "2h"),
+        ("THROTTLE_ACCOUNT_ADDRESS", "5"),
+        ("THROTTLE_ADDRESS", "5/0s"),
+        ("THROTTLE_REGISTRATION", "none"),
         ("COOKIE_DOMAIN", "shop.example; Secure"),
         ("COOKIE_SAMESITE", "strict"),
         ("COOKIE_SAMESITE", "None"),
@@ -148,7 +152,13 @@ fn origins_are_written_as_browsers_write_them() {
 #[test]
 fn every_setting_is_documented() {
     let page = include_str!("../../../docs/auth-service.md");
-    let source = include_str!("../config.rs");
+    let mut source = include_str!("../config.rs").to_owned();
+    for part in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config")).unwrap() {
+        let part = part.unwrap().path();
+        if !part.ends_with("tests.rs") {
+            source.push_str(&std::fs::read_to_string(part).unwrap());
+        }
+    }
     let words = source.split(|character: char| !(character.is_ascii_uppercase() || character == '_'));
     for setting in words.filter(|word| word.len() > 4 && word.contains('_')) {
         let is_constant = source.contains(&format!("const {setting}"))

@@ -18,6 +18,8 @@ use crate::sessions::{Device, SessionId};
 pub enum Kind {
     /// A login was refused.
     LoginRefused,
+    /// Somebody was turned away after too many attempts; once for each deadline.
+    Throttled,
     /// An account was made.
     AccountCreated,
     /// The owner of all sessions of an account ended them.
@@ -46,6 +48,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LoginRefused => "login_refused",
+            Self::Throttled => "throttled",
             Self::AccountCreated => "account_created",
             Self::LogoutAll => "logout_all",
             Self::SessionsEnded => "sessions_ended",

@@ -11,6 +11,7 @@ mod columns;
 pub mod demo_accounts;
 pub mod epochs;
 pub mod job_lock;
+pub mod login;
 pub mod notifications;
 pub mod purge;
 pub mod revocations;
@@ -21,6 +22,7 @@ pub mod signing_keys;
 mod statement;
 #[cfg(test)]
 mod tests;
+pub mod throttles;
 pub mod users;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};

@@ -22,6 +22,10 @@ pub enum Expired {
     Revocations,
     /// Audit events older than the retention.
     AuditEvents,
+    /// Counts of attempts that mean nothing any more.
+    Throttles,
+    /// Addresses from which an account has not been logged in for long.
+    LoginAddresses,
 }
 
 #[derive(QueryableByName)]
@@ -32,7 +36,8 @@ struct Lag {
 
 impl Expired {
     /// All of it.
-    pub const ALL: [Self; 3] = [Self::Sessions, Self::Revocations, Self::AuditEvents];
+    pub const ALL: [Self; 5] =
+        [Self::Sessions, Self::Revocations, Self::AuditEvents, Self::Throttles, Self::LoginAddresses];
 
     /// The table's name.
     #[must_use]
@@ -41,6 +46,8 @@ impl Expired {
             Self::Sessions => "sessions",
             Self::Revocations => "revocations",
             Self::AuditEvents => "audit_events",
+            Self::Throttles => "throttles",
+            Self::LoginAddresses => "login_addresses",
         }
     }
 
@@ -60,6 +67,15 @@ impl Expired {
                 "DELETE FROM audit_events WHERE id IN (SELECT id FROM \
                  (SELECT id, at FROM audit_events ORDER BY id LIMIT $2) AS oldest WHERE at < now() - $1)"
             }
+            Self::Throttles => {
+                "DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at < now() - $1 \
+                 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::LoginAddresses => {
+                "DELETE FROM login_addresses WHERE (user_id, address) IN \
+                 (SELECT user_id, address FROM login_addresses WHERE last_used_at < now() - $1 \
+                 ORDER BY last_used_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
         }
     }
 
@@ -76,6 +92,14 @@ impl Expired {
             Self::AuditEvents => {
                 "SELECT coalesce(max(greatest(extract(epoch FROM now() - $1 - at), 0)), 0)::float8 AS seconds \
                  FROM (SELECT at FROM audit_events ORDER BY id LIMIT 1) AS oldest"
+            }
+            Self::Throttles => {
+                "SELECT coalesce(extract(epoch FROM now() - $1 - min(expires_at)), 0)::float8 AS seconds \
+                 FROM throttles WHERE expires_at < now() - $1"
+            }
+            Self::LoginAddresses => {
+                "SELECT coalesce(extract(epoch FROM now() - $1 - min(last_used_at)), 0)::float8 AS seconds \
+                 FROM login_addresses WHERE last_used_at < now() - $1"
             }
         }
     }

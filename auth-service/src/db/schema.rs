@@ -93,6 +93,27 @@ diesel::table! {
 diesel::joinable!(demo_accounts -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, demo_accounts);
 
+diesel::table! {
+    throttles (key) {
+        key -> Bytea,
+        failures -> Int4,
+        blocked_until -> Nullable<Timestamptz>,
+        expires_at -> Timestamptz,
+        told -> Bool,
+    }
+}
+
+diesel::table! {
+    login_addresses (user_id, address) {
+        user_id -> Uuid,
+        address -> Bytea,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(login_addresses -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, login_addresses);
+
 /// SQL types that diesel has no word for.
 pub(super) mod sql_types {
     /// A transaction's number that never wraps: `xid8`.

@@ -2,6 +2,7 @@
 
 use database::{Database, Error};
 use diesel::prelude::*;
+use diesel::sql_types::{Int4, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use secret::Secret;
 use time::OffsetDateTime;
@@ -33,6 +34,31 @@ pub struct Credentials {
     pub user: User,
     /// The hash of its password.
     pub password_hash: Secret<String>,
+}
+
+/// The columns of [`CredentialsRow`], in its order.
+pub(super) type CredentialsColumns = (SqlUuid, Text, Text, Text, Int4, Timestamptz, Text);
+
+/// [`Credentials`] as hand-written statements read them.
+#[derive(Queryable)]
+pub(super) struct CredentialsRow {
+    id: UserId,
+    email: String,
+    role: Role,
+    status: AccountStatus,
+    epoch: i32,
+    created_at: OffsetDateTime,
+    password_hash: String,
+}
+
+impl CredentialsRow {
+    pub(super) fn credentials(self) -> Credentials {
+        let Self { id, email, role, status, epoch, created_at, password_hash } = self;
+        Credentials {
+            user: User { id, email, role, status, epoch, created_at },
+            password_hash: Secret::new(password_hash),
+        }
+    }
 }
 
 /// An account to be made.
@@ -67,24 +93,6 @@ type UserColumns = (users::id, users::email, users::role, users::status, users::
 pub(super) const USER: UserColumns =
     (users::id, users::email, users::role, users::status, users::epoch, users::created_at);
 
-/// The account of an address, with what its password is compared to.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn find_for_login(db: &Database, email: &Email) -> Result<Option<Credentials>, Error> {
-    let found: Option<(User, String)> = db
-        .hot(async |connection| {
-            users::table
-                .filter(users::email.eq(email.as_str()))
-                .select((USER, users::password_hash))
-                .first(connection)
-                .await
-                .optional()
-        })
-        .await?;
-    Ok(found.map(|(user, hash)| Credentials { user, password_hash: Secret::new(hash) }))
-}
-
 /// Makes an account. An account with the role ADMIN ends bootstrap for good.
 ///
 /// An address that is taken is no error to PostgreSQL: it would write the address into its own log.
@@ -111,24 +119,6 @@ pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
         })
         .await?;
     made.ok_or(InsertError::EmailTaken)
-}
-
-/// Replaces the hash of an account by a costlier one of the same password, if it is still the one that was verified.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn replace_hash(
-    db: &Database,
-    id: UserId,
-    verified: &Secret<String>,
-    rehashed: &Secret<String>,
-) -> Result<(), Error> {
-    let changed = users::table.filter(users::id.eq(id.0)).filter(users::password_hash.eq(verified.expose()));
-    db.run(async |connection| {
-        diesel::update(changed).set(users::password_hash.eq(rehashed.expose())).execute(connection).await
-    })
-    .await
-    .map(|_rows| ())
 }
 
 /// All accounts, the oldest first, for an operator's eyes.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::device::device;
 use super::register::hash;
+use super::throttling;
 use super::user_answer::{CreatedAnswer, UserAnswer};
 use crate::accounts::bootstrap::{BootstrapRefusal, BootstrapTokenHash};
 use crate::accounts::registration::{self, EmailTaken};
@@ -21,6 +22,7 @@ use crate::app::App;
 use crate::db::bootstrap::{self as db, Bootstrapped, Standing};
 use crate::db::users::NewUser;
 use crate::error::Error;
+use crate::throttle::{Purpose, Subject};
 
 /// The body of a bootstrap.
 #[derive(Deserialize, ToSchema)]
@@ -38,7 +40,9 @@ pub struct BootstrapBody {
 #[utoipa::path(
     post, path = "/api/auth/bootstrap", tag = "account", security(()), request_body = BootstrapBody,
     responses((status = 201, description = "The first administrator.", body = CreatedAnswer)),
-    extensions(("x-problems" = json!([codes::INVALID_BOOTSTRAP_TOKEN, codes::NOT_FOUND, codes::EMAIL_TAKEN]))),
+    extensions(("x-problems" = json!([
+        codes::INVALID_BOOTSTRAP_TOKEN, codes::NOT_FOUND, codes::EMAIL_TAKEN, codes::TOO_MANY_ATTEMPTS,
+    ]))),
 )]
 pub async fn bootstrap_admin(
     State(app): State<Arc<App>>,
@@ -51,11 +55,19 @@ pub async fn bootstrap_admin(
     }
     let token = BootstrapTokenHash::of(&body.token);
     // The token comes first: nobody without it may make us hash, or learn what we think of their password.
-    admit(db::standing(&app.database, token).await?)?;
+    let standing = db::standing(&app.database, token).await?;
+    if standing == Standing::Closed {
+        return Err(BootstrapRefusal::Closed.into());
+    }
+    let device = device(&caller, &headers);
+    let attempt = app.throttle.attempt(Purpose::Bootstrap, Subject::Service, device.address);
+    let refund = throttling::count(&app, &attempt, None, &device).await?;
+    admit(standing)?;
+    throttling::take_back(&app, &refund).await;
     let email = registration::check(&body.email, &body.password)?;
     let password_hash = hash(&app, body.password).await?.secret().clone();
     let new = NewUser { id: UserId::generate(), email, password_hash, role: Role::Admin };
-    match db::claim(&app.database, token, &new, &device(&caller, &headers)).await? {
+    match db::claim(&app.database, token, &new, &device).await? {
         Bootstrapped::Done => {}
         Bootstrapped::Refused(standing) => {
             return Err(admit(standing).err().unwrap_or(BootstrapRefusal::WrongToken).into());

@@ -1,4 +1,5 @@
-//! `POST /api/auth/login`: two statements, one to load the account and one to open the session, and a hash between them.
+//! `POST /api/auth/login`: two statements, one to count the attempt and load the account and one to open the session, and
+//! a hash between them.
 
 use std::sync::Arc;
 
@@ -15,18 +16,21 @@ use utoipa::ToSchema;
 
 use super::device::device;
 use super::origin::comes_from_a_browser;
+use super::throttling;
 use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::accounts::Email;
-use crate::accounts::hash_shares::Purpose;
-use crate::accounts::login::{self, LoginRefusal};
+use crate::accounts::hash_shares;
+use crate::accounts::login::{self, LoginRefusal, Standing};
 use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
 use crate::db::audit::{self, Event, Kind};
-use crate::db::users::Credentials;
-use crate::db::{sessions, users};
+use crate::db::login::{Found, find_for_login};
+use crate::db::sessions;
+use crate::db::users::{self, Credentials};
 use crate::error::Error;
 use crate::sessions::{Delivery, Device, NewSession, Session, SessionId};
+use crate::throttle::{Purpose, Refund, Subject};
 use crate::tokens::{Nonce, RefreshToken};
 
 /// The body of a login.
@@ -52,6 +56,7 @@ pub struct BodyDeliveryRefused;
     responses(TokenAnswer<'static>),
     extensions(("x-problems" = json!([
         codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::ORIGIN_REQUIRED, codes::BODY_DELIVERY_REFUSED,
+        codes::TOO_MANY_ATTEMPTS,
     ]))),
 )]
 pub async fn log_in(
@@ -75,8 +80,18 @@ async fn open_session(
     let delivery = delivery(body.token_delivery, headers)?;
     let email = Email::parse(&body.email)?;
     token_answer::require_signer(app)?;
-    let credentials = users::find_for_login(&app.database, &email).await?;
-    let rehashed = match verify(app, credentials.as_ref(), body.password).await? {
+    // Before the attempt is counted: who is sent away unheard has not failed.
+    app.hashing.check(hash_shares::Purpose::Login)?;
+    let attempt = app.throttle.attempt(Purpose::Login, Subject::Email(&email), device.address);
+    let Found { credentials, counted } = find_for_login(&app.database, &email, &attempt).await?;
+    let refund = match counted {
+        Ok(refund) => refund,
+        Err(throttled) => {
+            let user = credentials.map(|credentials| credentials.user.id);
+            return Err(throttling::turn_away(app, throttled, user, &device).await);
+        }
+    };
+    let rehashed = match verify(app, credentials.as_ref(), body.password, &refund).await? {
         Ok(rehashed) => rehashed,
         Err(refusal) => {
             record_refusal(app, credentials.as_ref(), &device, refusal).await;
@@ -85,11 +100,13 @@ async fn open_session(
     };
     // A decision to let in without an account does not exist; the rule says so too.
     let Credentials { user, password_hash } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
-    let new = new_session(&user, &password_hash, delivery, device);
+    let new = NewSession {
+        rehashed: rehashed.map(|rehashed| rehashed.secret().clone()),
+        remembered: attempt.remembered_address(),
+        refund,
+        ..new_session(&user, password_hash, delivery, device)
+    };
     let session = open(app, &new).await?;
-    if let Some(rehashed) = rehashed {
-        users::replace_hash(&app.database, user.id, &password_hash, rehashed.secret()).await?;
-    }
     let refresh = RefreshToken::first(session.id, session.delivery, new.nonce);
     token_answer::answer(app, &UserAnswer::from(user), &session, &refresh)
 }
@@ -106,14 +123,20 @@ async fn verify(
     app: &App,
     credentials: Option<&Credentials>,
     password: String,
+    refund: &Refund,
 ) -> Result<Result<Option<PasswordHash>, LoginRefusal>, Error> {
     let stored = credentials.map(|credentials| PasswordHash::stored(credentials.password_hash.clone()));
     let cost = app.cost;
-    let verdict = app
-        .hashing
-        .run(Purpose::Login, move || password_hash::compare(&password, stored.as_ref(), cost))
-        .await??;
-    Ok(login::decide(credentials.map(|credentials| credentials.user.status), verdict))
+    let compare = move || password_hash::compare(&password, stored.as_ref(), cost);
+    let verdict = match app.hashing.run(hash_shares::Purpose::Login, compare).await {
+        Ok(verdict) => verdict?,
+        Err(overloaded) => {
+            throttling::take_back(app, refund).await;
+            return Err(overloaded.into());
+        }
+    };
+    let account = credentials.map(|credentials| Standing { status: credentials.user.status });
+    Ok(login::decide(account, verdict))
 }
 
 /// Audits a refusal, in one statement whether the account exists or not.
@@ -136,7 +159,7 @@ async fn record_refusal(
 
 fn new_session(
     user: &users::User,
-    verified: &Secret<String>,
+    verified: Secret<String>,
     delivery: Delivery,
     device: Device,
 ) -> NewSession {
@@ -144,11 +167,14 @@ fn new_session(
         id: SessionId::generate(),
         user: user.id,
         epoch: user.epoch,
-        password_hash: verified.clone(),
+        password_hash: verified,
         nonce: Nonce::generate(),
         delivery,
         amr: vec!["pwd".to_owned()],
         device,
+        rehashed: None,
+        remembered: None,
+        refund: Refund::default(),
     }
 }
 

@@ -24,5 +24,6 @@ pub mod refusal;
 pub mod register;
 pub mod revocations;
 pub mod sessions;
+pub mod throttling;
 pub mod token_answer;
 pub mod user_answer;

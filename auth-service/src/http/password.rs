@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use super::current_session::{NoSession, current_session};
 use super::device::device;
 use super::register::hash;
+use super::throttling;
 use crate::accounts::Email;
-use crate::accounts::hash_shares::Purpose;
+use crate::accounts::hash_shares;
 use crate::accounts::password_change::{self, WrongPassword};
 use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
@@ -25,6 +26,7 @@ use crate::db::epochs::{self, Asked, PasswordChanged};
 use crate::db::sessions;
 use crate::error::Error;
 use crate::sessions::{CurrentSession, Device};
+use crate::throttle::{Purpose, Subject};
 
 /// The current password and the one to come.
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +43,7 @@ pub struct PasswordBody {
 #[utoipa::path(
     post, path = "/api/auth/password", tag = "account", request_body = PasswordBody,
     responses((status = 204, description = "The password is another, and every other session has ended.")),
-    extensions(("x-problems" = json!([codes::WRONG_PASSWORD, codes::SESSION_ENDED]))),
+    extensions(("x-problems" = json!([codes::WRONG_PASSWORD, codes::SESSION_ENDED, codes::TOO_MANY_ATTEMPTS]))),
 )]
 pub async fn change_password(
     State(app): State<Arc<App>>,
@@ -54,7 +56,14 @@ pub async fn change_password(
     let found = sessions::find_asking(&app.database, &session, &app.sessions()).await?;
     let account = found.ok_or(NoSession::Ended)?;
     password_change::check(&body.new_password, Email::parse(&account.user.email).ok().as_ref())?;
-    if let Err(wrong) = verify(&app, &account.password_hash, body.current_password).await? {
+    app.hashing.check(hash_shares::Purpose::NewPassword)?;
+    let attempt = app.throttle.attempt(Purpose::PasswordChange, Subject::User(session.user), device.address);
+    let refund = throttling::count(&app, &attempt, Some(session.user), &device).await?;
+    let verdict = verify(&app, &account.password_hash, body.current_password).await;
+    if !matches!(verdict, Ok(Err(WrongPassword))) {
+        throttling::take_back(&app, &refund).await;
+    }
+    if let Err(wrong) = verdict? {
         return Err(refuse(&app, &session, &device, wrong).await);
     }
     let new = hash(&app, body.new_password).await?;
@@ -77,7 +86,7 @@ async fn verify(
 ) -> Result<Result<(), WrongPassword>, Error> {
     let (stored, cost) = (PasswordHash::stored(stored.clone()), app.cost);
     let compare = move || password_hash::compare(&current, Some(&stored), cost);
-    let verdict = app.hashing.run(Purpose::NewPassword, compare).await??;
+    let verdict = app.hashing.run(hash_shares::Purpose::NewPassword, compare).await??;
     Ok(password_change::decide(&verdict))
 }
 

@@ -12,14 +12,16 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::device::device;
+use super::throttling;
 use super::user_answer::CreatedAnswer;
-use crate::accounts::hash_shares::Purpose;
+use crate::accounts::hash_shares;
 use crate::accounts::password_hash::PasswordHash;
 use crate::accounts::{Role, UserId, registration};
 use crate::app::App;
 use crate::db::audit::{self, Event};
 use crate::db::users::{self, NewUser};
 use crate::error::Error;
+use crate::throttle::{Purpose, Subject};
 
 /// The body of a registration.
 #[derive(Deserialize, ToSchema)]
@@ -36,7 +38,7 @@ pub struct RegisterBody {
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "account", security(()), request_body = RegisterBody,
     responses((status = 201, description = "The account.", body = CreatedAnswer)),
-    extensions(("x-problems" = json!([codes::EMAIL_TAKEN]))),
+    extensions(("x-problems" = json!([codes::EMAIL_TAKEN, codes::TOO_MANY_ATTEMPTS]))),
 )]
 pub async fn register_user(
     State(app): State<Arc<App>>,
@@ -45,6 +47,11 @@ pub async fn register_user(
     Json(body): Json<RegisterBody>,
 ) -> Result<impl IntoResponse, Error> {
     let email = registration::check(&body.email, &body.password)?;
+    let device = device(&caller, &headers);
+    app.hashing.check(hash_shares::Purpose::NewPassword)?;
+    let attempt = app.throttle.attempt(Purpose::Registration, Subject::Service, device.address);
+    // Nothing is taken back: accounts that are made are what is limited, and taken addresses are not to be tried out either.
+    throttling::count(&app, &attempt, None, &device).await?;
     let password_hash = hash(&app, body.password).await?;
     let new = NewUser {
         id: UserId::generate(),
@@ -53,12 +60,15 @@ pub async fn register_user(
         role: Role::User,
     };
     let user = users::insert(&app.database, &new).await?;
-    audit::note(&app.database, &Event::account_created(user.id, &device(&caller, &headers))).await;
+    audit::note(&app.database, &Event::account_created(user.id, &device)).await;
     Ok((StatusCode::CREATED, Json(CreatedAnswer { user: user.into() })))
 }
 
 /// Hashes an acceptable password on the hash threads.
 pub(super) async fn hash(app: &App, password: String) -> Result<PasswordHash, Error> {
     let cost = app.cost;
-    Ok(app.hashing.run(Purpose::NewPassword, move || PasswordHash::of(&password, cost)).await??)
+    Ok(app
+        .hashing
+        .run(hash_shares::Purpose::NewPassword, move || PasswordHash::of(&password, cost))
+        .await??)
 }

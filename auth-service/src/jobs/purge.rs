@@ -1,4 +1,4 @@
-//! Takes away sessions, revocations and audit events that are over, in one replica at a time.
+//! Takes away sessions, revocations, audit events, counts of attempts and addresses of logins that are over, in one replica at a time.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::metrics::PurgeMetrics;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Between two batches, so that requests come first.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long an address is remembered from which an account was logged in.
+const KNOWN_ADDRESS: Duration = Duration::from_secs(180 * 86_400);
 
 /// Why a round was not finished. The next one goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +106,8 @@ impl Purge {
 
     const fn keep(&self, what: Expired) -> Duration {
         match what {
-            Expired::Sessions | Expired::Revocations => Duration::ZERO,
+            Expired::Sessions | Expired::Revocations | Expired::Throttles => Duration::ZERO,
+            Expired::LoginAddresses => KNOWN_ADDRESS,
             Expired::AuditEvents => self.audit_retention,
         }
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::end_reason::EndReason;
 use crate::accounts::{AccountStatus, UserId};
+use crate::throttle::{Key, Refund};
 use crate::tokens::refresh_token::{Nonce, NonceHash};
 
 /// The longest user agent that is kept, in bytes.
@@ -136,6 +137,12 @@ pub struct NewSession {
     pub amr: Amr,
     /// From where.
     pub device: Device,
+    /// The same password under today's cost, when the verified hash was cheaper.
+    pub rehashed: Option<Secret<String>>,
+    /// As what the address is remembered to have logged this account in.
+    pub remembered: Option<Key>,
+    /// The attempts that did not fail after all.
+    pub refund: Refund,
 }
 
 /// In which session somebody asks for something, by the gateway's word.

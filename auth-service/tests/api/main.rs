@@ -30,3 +30,4 @@ mod sessions;
 mod signature;
 mod statements;
 mod support;
+mod throttle;

@@ -89,7 +89,9 @@ codes! {
     INVALID_FIELDS = "invalid_fields";
     /// 422: the idempotency key was used with another body.
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused";
-    /// 429: too many attempts; see `Retry-After`.
+    /// 429: too many attempts at a password, a code, a token or a registration; see `Retry-After`.
+    TOO_MANY_ATTEMPTS = "too_many_attempts";
+    /// 429: too many requests; see `Retry-After`.
     TOO_MANY_REQUESTS = "too_many_requests";
     /// 431: the header fields are too large.
     HEADERS_TOO_LARGE = "headers_too_large";

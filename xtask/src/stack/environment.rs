@@ -14,7 +14,7 @@ use super::{Setting, gateway_file};
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
-const FOR_AUTH: [&str; 13] = [
+const FOR_AUTH: [&str; 18] = [
     "ALLOW_BOOTSTRAP",
     "AUDIT_RETENTION",
     "BCRYPT_COST",
@@ -28,6 +28,11 @@ const FOR_AUTH: [&str; 13] = [
     "JWT_SECRET_PREVIOUS",
     "REFRESH_GRACE",
     "SESSION_MAX_TTL",
+    "THROTTLE_ACCOUNT",
+    "THROTTLE_ACCOUNT_ADDRESS",
+    "THROTTLE_ADDRESS",
+    "THROTTLE_MAIL",
+    "THROTTLE_REGISTRATION",
 ];
 
 /// Everything that the processes are started with.

@@ -5,16 +5,14 @@ use diesel::data_types::PgInterval;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::sql_types::{Int4, Interval, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Interval, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use secret::Secret;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::accounts::{AccountStatus, Role, UserId};
+use crate::accounts::UserId;
 use crate::db::schema::users;
 use crate::db::statement::{interval, prepared, push_given};
-use crate::db::users::{Credentials, User};
+use crate::db::users::{Credentials, CredentialsColumns, CredentialsRow};
 use crate::sessions::{CurrentSession, SessionPolicy};
 
 const ASK: &str = concat!(
@@ -27,7 +25,7 @@ struct Ask<'a> {
     idle: PgInterval,
 }
 
-prepared!(Ask selects (SqlUuid, Text, Text, Text, Int4, Timestamptz, Text));
+prepared!(Ask selects CredentialsColumns);
 
 impl QueryFragment<Pg> for Ask<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -78,27 +76,6 @@ pub(in crate::db) async fn ask(
     policy: &SessionPolicy,
 ) -> QueryResult<Option<Credentials>> {
     let statement = Ask { asking, idle: interval(policy.idle) };
-    let found: Option<Row> = statement.get_result(connection).await.optional()?;
-    Ok(found.map(Row::credentials))
-}
-
-#[derive(Queryable)]
-struct Row {
-    id: UserId,
-    email: String,
-    role: Role,
-    status: AccountStatus,
-    epoch: i32,
-    created_at: OffsetDateTime,
-    password_hash: String,
-}
-
-impl Row {
-    fn credentials(self) -> Credentials {
-        let Self { id, email, role, status, epoch, created_at, password_hash } = self;
-        Credentials {
-            user: User { id, email, role, status, epoch, created_at },
-            password_hash: Secret::new(password_hash),
-        }
-    }
+    let found: Option<CredentialsRow> = statement.get_result(connection).await.optional()?;
+    Ok(found.map(CredentialsRow::credentials))
 }

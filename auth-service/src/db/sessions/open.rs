@@ -1,17 +1,20 @@
-//! The second statement of a login: the session and its audit row, if the account is still the one that was verified.
+//! The second statement of a login: the session and its audit row, if the account is still the one that was verified. With them the
+//! attempt is taken back, the address remembered and a better hash stored.
 
 use database::{Database, Error};
 use diesel::data_types::PgInterval;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::sql_types::{Array, Bytea, Int4, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Bytea, Int4, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::statement::{interval, prepared, push_given};
+use crate::db::throttles::Rules;
 use crate::sessions::{NewSession, Session, SessionPolicy};
+use crate::throttle::Key;
 use crate::tokens::refresh_token::NonceHash;
 
 const OPEN: &str = include_str!("open.sql");
@@ -22,6 +25,9 @@ struct Open<'a> {
     address: Option<String>,
     absolute: PgInterval,
     audit_id: Uuid,
+    rehashed: Option<&'a str>,
+    remembered: Option<&'a [u8]>,
+    refund: Rules<'a>,
 }
 
 prepared!(Open selects (Timestamptz, Timestamptz));
@@ -41,6 +47,11 @@ impl QueryFragment<Pg> for Open<'_> {
             "request_id": Nullable<Text> = &self.new.device.request_id,
             "absolute": Interval = &self.absolute,
             "audit_id": SqlUuid = &self.audit_id,
+            "rehashed": Nullable<Text> = &self.rehashed,
+            "remembered": Nullable<Bytea> = &self.remembered,
+            "refunded": Array<Bytea> = &self.refund.keys,
+            "allowed": Array<Int4> = &self.refund.allowed,
+            "cleared": Array<Bool> = &self.refund.own,
         );
         out.push_sql(OPEN);
         Ok(())
@@ -58,6 +69,9 @@ pub async fn open(db: &Database, new: &NewSession, policy: &SessionPolicy) -> Re
         address: new.device.address_text(),
         absolute: interval(policy.absolute),
         audit_id: Uuid::now_v7(),
+        rehashed: new.rehashed.as_ref().map(|hash| hash.expose().as_str()),
+        remembered: new.remembered.as_ref().map(Key::as_bytes),
+        refund: Rules::of(&new.refund.0),
     };
     let opened: Option<(OffsetDateTime, OffsetDateTime)> =
         db.hot(async |connection| statement.get_result(connection).await.optional()).await?;

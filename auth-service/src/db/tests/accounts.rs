@@ -15,7 +15,7 @@ use crate::db::users::{self, InsertError, User};
 
 async fn find(world: &World, name: &str) -> Option<User> {
     let email = new_user(name, Role::User).email;
-    users::find_for_login(&world.db, &email).await.unwrap().map(|credentials| credentials.user)
+    world.find_for_login(&email).await.map(|credentials| credentials.user)
 }
 
 #[tokio::test]

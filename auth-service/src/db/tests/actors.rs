@@ -7,9 +7,12 @@ use secret::Secret;
 use test_support::{TestDatabase, tokio_postgres};
 
 use crate::accounts::{Email, Role, UserId};
+use crate::db::login::find_for_login;
 use crate::db::sessions::{self, Refreshed};
-use crate::db::users::{self, NewUser, User};
+use crate::db::users::{self, Credentials, NewUser, User};
 use crate::sessions::{Delivery, Device, NewSession, Session, SessionId, SessionPolicy};
+use crate::throttle::{Limits, Purpose, Refund, Subject, Throttle};
+use crate::tokens::RootSecrets;
 use crate::tokens::refresh_token::{Nonce, RefreshToken};
 
 pub(super) const POLICY: SessionPolicy = SessionPolicy {
@@ -50,6 +53,12 @@ impl World {
         opened.map(|session| (RefreshToken::first(new.id, new.delivery, new.nonce), session))
     }
 
+    /// The account of an address, as a login that nothing limits finds it.
+    pub(super) async fn find_for_login(&self, email: &Email) -> Option<Credentials> {
+        let attempt = unlimited().attempt(Purpose::Login, Subject::Email(email), None);
+        find_for_login(&self.db, email, &attempt).await.unwrap().credentials
+    }
+
     pub(super) async fn refresh(&self, token: &RefreshToken) -> Refreshed {
         sessions::refresh(&self.db, token, &device("198.51.100.7"), &POLICY).await.unwrap()
     }
@@ -77,6 +86,18 @@ fn pool(database: &TestDatabase, connections: usize) -> Database {
     db.with_deadline(Duration::from_secs(60))
 }
 
+/// A throttle with these limits.
+pub(super) fn throttle(limits: Limits) -> Throttle {
+    Throttle::new(&RootSecrets::new(&Secret::new(vec![7; 32]), &[]), limits)
+}
+
+pub(super) const OFF: Limits =
+    Limits { account_address: None, account: None, address: None, registration: None, mail: None };
+
+fn unlimited() -> Throttle {
+    throttle(OFF)
+}
+
 pub(super) fn new_user(name: &str, role: Role) -> NewUser {
     NewUser {
         id: UserId::generate(),
@@ -100,6 +121,9 @@ pub(super) fn new_session(user: UserId, epoch: i32) -> NewSession {
         delivery: Delivery::Cookie,
         amr: vec!["pwd".to_owned()],
         device: device("192.0.2.1"),
+        rehashed: None,
+        remembered: None,
+        refund: Refund::default(),
     }
 }
 

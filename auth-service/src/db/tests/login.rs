@@ -4,8 +4,9 @@ use secret::Secret;
 use test_support::eventually;
 
 use super::actors::{POLICY, World, device, new_session};
-use crate::db::{sessions, users};
-use crate::sessions::SessionId;
+use crate::accounts::Email;
+use crate::db::sessions;
+use crate::sessions::{NewSession, SessionId};
 
 #[tokio::test]
 async fn a_login_opens_a_session_of_the_policys_length_and_is_on_record() {
@@ -91,12 +92,15 @@ async fn a_session_is_not_found_once_it_is_over() {
 async fn a_costlier_hash_replaces_only_the_one_that_was_verified() {
     let world = World::new().await;
     let ann = world.user("ann").await;
-    let (first, second) = (super::actors::hash(), Secret::new("costlier".to_owned()));
-    users::replace_hash(&world.db, ann.id, &first, &second).await.unwrap();
-    users::replace_hash(&world.db, ann.id, &first, &Secret::new("late".to_owned())).await.unwrap();
-    let email = crate::accounts::Email::parse(&ann.email).unwrap();
-    let stored = users::find_for_login(&world.db, &email).await.unwrap().unwrap();
-    assert_eq!((stored.password_hash, stored.user), (second, ann));
+    let costlier = Secret::new("costlier".to_owned());
+    let new = NewSession { rehashed: Some(costlier.clone()), ..new_session(ann.id, ann.epoch) };
+    sessions::open(&world.db, &new, &POLICY).await.unwrap().unwrap();
+    // Another login that verified the old one at the same time: it is let in, and replaces nothing.
+    let late = Some(Secret::new("late".to_owned()));
+    let late = NewSession { rehashed: late, ..new_session(ann.id, ann.epoch) };
+    sessions::open(&world.db, &late, &POLICY).await.unwrap().unwrap();
+    let stored = world.find_for_login(&Email::parse(&ann.email).unwrap()).await.unwrap();
+    assert_eq!((stored.password_hash, stored.user), (costlier, ann));
 }
 
 #[tokio::test]

@@ -14,3 +14,4 @@ mod refresh_races;
 mod refresh_story;
 mod revocations;
 mod row_versions;
+mod throttles;

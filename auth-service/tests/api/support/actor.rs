@@ -45,6 +45,11 @@ impl Actor {
         Self { gateway: gateway.clone(), ..self.clone() }
     }
 
+    /// The same person somewhere else.
+    pub(crate) fn from_address(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
+    }
+
     /// The refresh cookie that the browser holds.
     pub(crate) fn cookie(&self) -> String {
         self.jar.get("refresh_token").expect("a refresh cookie").to_owned()
