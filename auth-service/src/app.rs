@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use database::{ConnectError, Database};
+use tokio::sync::Notify;
 
 use crate::accounts::hash_threads::HashThreads;
 use crate::accounts::password_hash::Cost;
-use crate::config::Config;
+use crate::config::{Config, Way};
 use crate::http::origin::AllowedOrigins;
 use crate::http::presented_token::TokenFinder;
 use crate::http::refresh_cookie::RefreshCookie;
+use crate::mail::{Composer, Kind, Notice, Outgoing};
 use crate::metrics::Metrics;
 use crate::revocations::{Announcer, Feed};
 use crate::sessions::SessionPolicy;
@@ -44,10 +46,41 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// Told of every revocation that is committed.
     pub announcer: Arc<Announcer>,
+    /// Mail, if there is any.
+    pub mail: Option<Mail>,
     /// What is counted.
     pub metrics: Metrics,
     /// Set once the start has been through with the database.
     pub prepared: Prepared,
+}
+
+/// What handlers and the mailbox of development need of mail.
+#[derive(Debug)]
+pub struct Mail {
+    /// Prepares what handlers put into the outbox.
+    pub outgoing: Outgoing,
+    /// Rung when something was put there.
+    pub bell: Arc<Notify>,
+    /// Writes what can be read on the private listener; `None` where mail is really sent.
+    pub mailbox: Option<Composer>,
+}
+
+impl Mail {
+    fn new(config: &Config) -> Option<Self> {
+        let (post, base) = (config.mail.post.as_ref()?, config.mail.links.base.as_ref()?);
+        let outgoing = || Outgoing::new(&config.tokens.secrets, config.mail.links.lifetimes);
+        let mailbox = match post.way {
+            Way::Mailbox => Some(Composer::new(outgoing(), post.sender.clone(), base.clone())),
+            Way::Smtp(_) => None,
+        };
+        Some(Self { outgoing: outgoing(), bell: Arc::default(), mailbox })
+    }
+
+    /// What somebody is told whose password was replaced.
+    #[must_use]
+    pub fn password_changed(&self) -> Notice {
+        self.outgoing.notice(Kind::PasswordChanged)
+    }
 }
 
 /// A fact that becomes true once and stays so.
@@ -65,6 +98,11 @@ impl Prepared {
         self.0.load(Ordering::Acquire)
     }
 }
+
+/// This installation sends no mail (`MAIL_SMTP_URL`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no mail is sent here; ask who runs this for a link")]
+pub struct NoMail;
 
 /// The database has not been there since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +145,7 @@ impl App {
             allow_bootstrap: config.allow_bootstrap,
             feed,
             announcer: Arc::default(),
+            mail: Mail::new(config),
             metrics,
             prepared: Prepared::default(),
         })
@@ -117,6 +156,13 @@ impl App {
     pub fn sessions(&self) -> SessionPolicy {
         let access = self.policy.access.max(self.signing_keys.longest_token_lifetime());
         SessionPolicy { access, ..self.policy }
+    }
+
+    /// Says that something may be in the outbox.
+    pub fn ring(&self) {
+        if let Some(mail) = &self.mail {
+            mail.bell.notify_one();
+        }
     }
 
     /// Finds the refresh token of a request.

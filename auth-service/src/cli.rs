@@ -44,6 +44,11 @@ pub enum Command {
 pub enum UsersCommand {
     /// Make an account. The password is read from standard input, one line.
     Create(CreateUser),
+    /// Print a link with which the password of an account can be replaced, once.
+    ResetLink {
+        /// The account's e-mail address.
+        email: String,
+    },
     /// List accounts: id, e-mail address, role and status, separated by tabs, oldest first.
     List,
 }

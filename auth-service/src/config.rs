@@ -4,6 +4,7 @@
 mod database;
 mod hashing;
 mod identity;
+mod mail;
 mod sessions;
 mod throttle;
 mod tokens;
@@ -19,6 +20,8 @@ use self::database::{no_database, read_database};
 use self::hashing::{read_cost, read_hashing};
 pub use self::identity::IdentitySettings;
 use self::identity::read_identity;
+pub use self::mail::{LinkSettings, MailSettings, PostSettings, Way};
+use self::mail::{read_links, read_mail};
 use self::sessions::{read_cookie, read_origins, read_sessions};
 use self::throttle::read_throttle;
 pub use self::tokens::TokenSettings;
@@ -27,6 +30,7 @@ use crate::accounts::hash_threads::HashThreadsOptions;
 use crate::accounts::password_hash::Cost;
 use crate::http::origin::AllowedOrigins;
 use crate::http::refresh_cookie::RefreshCookie;
+use crate::mail::LinkBase;
 use crate::sessions::SessionPolicy;
 use crate::throttle::Limits;
 use crate::tokens::Locksmith;
@@ -67,6 +71,8 @@ pub struct Config {
     pub allow_bootstrap: bool,
     /// How long the audit trail is kept (`AUDIT_RETENTION`).
     pub audit_retention: Duration,
+    /// Whether and how mail is sent, and what it is asked for.
+    pub mail: MailSettings,
 }
 
 /// What commands beside `serve` need.
@@ -88,6 +94,34 @@ impl CommandConfig {
         let cost = read_cost(&mut settings);
         settings.finish()?;
         Ok(Self { database: database.ok_or_else(no_database)?, cost })
+    }
+}
+
+/// What a link to replace a password is made with.
+#[derive(Debug, Clone)]
+pub struct ResetLinkConfig {
+    /// Where the data is.
+    pub database: DatabaseSettings,
+    /// Where the link leads (`MAIL_LINK_BASE`).
+    pub base: LinkBase,
+    /// How long its token is good (`MAIL_RESET_TTL`).
+    pub lifetime: Duration,
+}
+
+impl ResetLinkConfig {
+    /// Reads and checks what concerns it.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = read_database(&mut settings);
+        let LinkSettings { base, lifetimes } = read_links(&mut settings);
+        if settings.text("MAIL_LINK_BASE").is_none() && base.is_none() {
+            settings.problem("MAIL_LINK_BASE", "is required: your frontend's address");
+        }
+        settings.finish()?;
+        let base = base.ok_or_else(|| SettingsError(vec!["MAIL_LINK_BASE is required".to_owned()]))?;
+        Ok(Self { database: database.ok_or_else(no_database)?, base, lifetime: lifetimes.reset })
     }
 }
 
@@ -135,6 +169,7 @@ impl Config {
         let throttle = read_throttle(&mut settings);
         let allow_bootstrap = read_allow_bootstrap(&mut settings);
         let audit_retention = duration_within(&mut settings, "AUDIT_RETENTION", 90 * DAY, DAY, 3660 * DAY);
+        let mail = read_mail(&mut settings);
         let mode = settings.mode();
         settings.finish()?;
         let database = database.ok_or_else(no_database)?;
@@ -153,6 +188,7 @@ impl Config {
             throttle,
             allow_bootstrap,
             audit_retention,
+            mail,
         })
     }
 }

@@ -15,13 +15,15 @@ use crate::accounts::password::RefusedPassword;
 use crate::accounts::password_change::{InvalidNewPassword, WrongPassword};
 use crate::accounts::password_hash::HashingFailed;
 use crate::accounts::registration::{EmailTaken, InvalidRegistration};
-use crate::app::NotPrepared;
+use crate::app::{NoMail, NotPrepared};
 use crate::db::users::InsertError;
 use crate::http::current_session::NoSession;
 use crate::http::login::BodyDeliveryRefused;
 use crate::http::origin::OriginRefused;
 use crate::http::presented_token::NoToken;
 use crate::http::revocations::NotTheGateway;
+use crate::mail::InvalidMailToken;
+use crate::mail::outgoing::NotPrepared as MailNotPrepared;
 use crate::revocations::feed::Full;
 use crate::sessions::{Ending, Refusal};
 use crate::throttle::Throttled;
@@ -74,6 +76,12 @@ pub enum Error {
     #[error(transparent)]
     NotPrepared(#[from] NotPrepared),
     #[error(transparent)]
+    NoMail(#[from] NoMail),
+    #[error(transparent)]
+    MailNotPrepared(#[from] MailNotPrepared),
+    #[error(transparent)]
+    InvalidMailToken(#[from] InvalidMailToken),
+    #[error(transparent)]
     NotTheGateway(#[from] NotTheGateway),
     #[error(transparent)]
     FeedFull(#[from] Full),
@@ -113,6 +121,8 @@ impl Error {
                 (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED)
             }
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
+            Self::InvalidMailToken(_) => (StatusCode::FORBIDDEN, codes::INVALID_MAIL_TOKEN),
+            Self::NoMail(_) => (StatusCode::NOT_FOUND, codes::MAIL_NOT_CONFIGURED),
             Self::NotTheGateway(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
             Self::BodyDelivery(_) => (StatusCode::FORBIDDEN, codes::BODY_DELIVERY_REFUSED),
             Self::NoToken(NoToken::Missing) => (StatusCode::UNAUTHORIZED, codes::MISSING_TOKEN),
@@ -137,6 +147,7 @@ impl Error {
             Self::Database(database::Error::Statement(_))
             | Self::NotIssued(NotIssued::Signing(_))
             | Self::Hashing(_)
+            | Self::MailNotPrepared(_)
             | Self::Cookie(_) => (StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL),
         }
     }

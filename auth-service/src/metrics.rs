@@ -20,10 +20,12 @@ use crate::tokens::KeyStore;
 
 mod feed;
 mod keys;
+mod mail;
 mod purge;
 
 use feed::FeedCollector;
 use keys::KeyCollector;
+pub use mail::MailMetrics;
 pub use purge::PurgeMetrics;
 
 /// All counters of the process.
@@ -32,6 +34,8 @@ pub struct Metrics {
     registry: Registry,
     /// What the purge has done.
     pub purge: PurgeMetrics,
+    /// What became of mail.
+    pub mail: MailMetrics,
     /// Requests by route and status.
     pub http: HttpMetrics,
     logins: Family<Outcome, Counter>,
@@ -67,8 +71,9 @@ impl Metrics {
         registry.register_collector(Box::new(FeedCollector(Arc::clone(feed))));
         registry.register_collector(Box::new(KeyCollector(Arc::clone(keys))));
         let purge = PurgeMetrics::register(&mut registry);
+        let mail = MailMetrics::register(&mut registry);
         let http = HttpMetrics::register(&mut registry);
-        Self { registry, purge, http, logins, refreshes, throttled }
+        Self { registry, purge, mail, http, logins, refreshes, throttled }
     }
 
     /// Counts a login.

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use database::Database;
 use process::Mode;
 use process::private::{NotReady, Page, Probe};
 use time::OffsetDateTime;
 
 use crate::app::App;
-use crate::db::schema_version;
+use crate::db::{outbox, schema_version};
 use crate::http::document::document;
+use crate::mail::{Composer, Letter, mailbox};
+
+/// How many mails the mailbox of development shows.
+const SHOWN: i64 = 200;
 
 /// Answers the operator's questions.
 pub struct Readiness {
@@ -43,6 +48,17 @@ impl Readiness {
         self.database().await.into_iter().chain(keys).collect()
     }
 
+    /// A page of the mailbox, where there is one: in development, when mail is not really sent.
+    async fn mailbox(&self, path: &str) -> Option<Page> {
+        let composer = self.app.mail.as_ref()?.mailbox.as_ref()?;
+        let written: fn(&[Letter]) -> Page = match path {
+            "/mailbox" => html,
+            "/mailbox.json" => json,
+            _ => return None,
+        };
+        Some(written(&letters(&self.app.database, composer).await))
+    }
+
     async fn database(&self) -> Option<String> {
         match schema_version::is_current(&self.app.database).await {
             Ok(true) => None,
@@ -66,7 +82,33 @@ impl Probe for Readiness {
         self.app.metrics.encode()
     }
 
-    fn page(&self, path: &str) -> Option<Page> {
-        http_api::document::page(path, self.mode, document)
+    async fn page(&self, path: &str) -> Option<Page> {
+        match self.mailbox(path).await {
+            Some(page) => Some(page),
+            None => http_api::document::page(path, self.mode, document),
+        }
     }
+}
+
+/// What the mailbox of development holds: what cannot be read any more is left out.
+async fn letters(db: &Database, composer: &Composer) -> Vec<Letter> {
+    match outbox::newest_sent(db, SHOWN).await {
+        Ok(mails) => mails.iter().filter_map(|mail| composer.write(mail).ok()).collect(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the mailbox cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+fn html(letters: &[Letter]) -> Page {
+    Page::html(mailbox::page(letters))
+}
+
+fn json(letters: &[Letter]) -> Page {
+    let body = mailbox::json(letters).unwrap_or_else(|error| {
+        tracing::error!(%error, "the mailbox cannot be written");
+        String::new()
+    });
+    Page::json(body)
 }

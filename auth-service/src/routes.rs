@@ -11,8 +11,8 @@ use identity_axum::require_role;
 use crate::app::App;
 use crate::http::prepared::require_prepared;
 use crate::http::{
-    admin_users, bootstrap, jwks, login, logout, logout_all, me, password, refresh, register, revocations,
-    sessions,
+    admin_users, bootstrap, forgot, jwks, login, logout, logout_all, me, password, refresh, register, reset,
+    revocations, sessions, verify_email,
 };
 
 /// The service's listener: the API, which only the gateway may call, and the public keys, which anybody may have.
@@ -29,6 +29,10 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .route("/api/auth/sessions/{id}", delete(sessions::end_session))
         .route("/api/auth/password", post(password::change_password))
         .route("/api/auth/bootstrap", post(bootstrap::bootstrap_admin))
+        .route("/api/auth/verify-email", post(verify_email::verify_email))
+        .route("/api/auth/verify-email/resend", post(verify_email::resend_verification))
+        .route("/api/auth/forgot", post(forgot::forgot_password))
+        .route("/api/auth/reset", post(reset::reset_password))
         .merge(administration())
         .route("/internal/revocations", get(revocations::subscribe_revocations))
         .layer(from_fn_with_state(Arc::clone(&app), require_prepared))

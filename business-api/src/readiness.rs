@@ -51,7 +51,7 @@ impl Probe for Readiness {
         text
     }
 
-    fn page(&self, path: &str) -> Option<Page> {
+    async fn page(&self, path: &str) -> Option<Page> {
         http_api::document::page(path, self.mode, document)
     }
 }

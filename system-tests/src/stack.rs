@@ -325,6 +325,26 @@ upstream = "auth"
 access = "public"
 
 [[routes]]
+path = "/api/auth/verify-email"
+upstream = "auth"
+access = "public"
+
+[[routes]]
+path = "/api/auth/verify-email/resend"
+upstream = "auth"
+access = "authenticated"
+
+[[routes]]
+path = "/api/auth/forgot"
+upstream = "auth"
+access = "public"
+
+[[routes]]
+path = "/api/auth/reset"
+upstream = "auth"
+access = "public"
+
+[[routes]]
 path = "/api/auth/bootstrap"
 upstream = "auth"
 access = "public"

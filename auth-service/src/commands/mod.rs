@@ -11,7 +11,7 @@ pub mod users;
 use process::Settings;
 
 use crate::cli::{Cli, Command, KeysCommand, UsersCommand};
-use crate::config::{CommandConfig, Config, KeysConfig};
+use crate::config::{CommandConfig, Config, KeysConfig, ResetLinkConfig};
 
 /// Does what was asked.
 ///
@@ -29,6 +29,9 @@ pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
             users::create(&CommandConfig::read(settings)?, &account).await
         }
         Command::Clients(command) => clients::run(&CommandConfig::read(settings)?, &command).await,
+        Command::Users(UsersCommand::ResetLink { email }) => {
+            users::reset_link(&ResetLinkConfig::read(settings)?, &email).await
+        }
         Command::Keys(command) => {
             let config = KeysConfig::read(settings)?;
             match command {

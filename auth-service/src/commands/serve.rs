@@ -7,9 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use process::{private, shutdown};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::jobs::outbox::Outbox;
 use crate::jobs::purge::Purge;
 use crate::jobs::revocation_feed::RevocationFeed;
 use crate::jobs::signing_keys::SigningKeys;
@@ -56,10 +58,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         http_api::serve(listener, routes(Arc::clone(&app), config.identity.verifier()), stopping).await;
         Ok(())
     };
-    tokio::select! {
+    let (stop_post, stopped) = watch::channel(false);
+    let post = Outbox::new(&app, &config).map(|outbox| tokio::spawn(outbox.run(stopped)));
+    let ended = tokio::select! {
         served = serving => served,
         ended = background(&app, &config) => ended,
+    };
+    // Mail that is on its way arrives, and is noted.
+    stop_post.send_replace(true);
+    if let Some(post) = post {
+        post.await.context("the outbox")?;
     }
+    ended
 }
 
 /// Ends only with an error.

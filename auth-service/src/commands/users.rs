@@ -10,10 +10,11 @@ use crate::accounts::password_hash::PasswordHash;
 use crate::accounts::registration::{self, InvalidRegistration};
 use crate::accounts::{Email, UserId};
 use crate::cli::CreateUser;
-use crate::config::CommandConfig;
+use crate::config::{CommandConfig, ResetLinkConfig};
 use crate::db::audit::{self, Event};
 use crate::db::users::NewUser;
-use crate::db::{demo_accounts, users};
+use crate::db::{demo_accounts, mail_tokens, users};
+use crate::mail::MailToken;
 use crate::sessions::Device;
 
 /// No client waits for a command.
@@ -36,10 +37,26 @@ pub async fn create(config: &CommandConfig, account: &CreateUser) -> anyhow::Res
     let database = open(config)?;
     let user = users::insert(&database, &new).await?;
     audit::note(&database, &Event::account_created(user.id, &Device::default())).await;
+    users::mark_verified(&database, user.id).await?;
     if account.demo {
         demo_accounts::mark(&database, user.id).await?;
     }
     writeln!(stdout(), "{}", user.id)?;
+    Ok(())
+}
+
+/// Prints a link with which the password of an account can be replaced, once. Links from before are no good any more.
+///
+/// # Errors
+/// There is no such account that is active, or the database is away.
+pub async fn reset_link(config: &ResetLinkConfig, email: &str) -> anyhow::Result<()> {
+    let email = Email::parse(email).map_err(|error| anyhow::anyhow!("the e-mail address {error}"))?;
+    let token = MailToken::generate()?;
+    let database = Database::new(&config.database.url, 1)?.with_deadline(DEADLINE);
+    if !mail_tokens::make_for_operator(&database, &email, token.hash(), config.lifetime).await? {
+        bail!("there is no account with this address, or it is disabled");
+    }
+    writeln!(stdout(), "{}", config.base.reset_link(&token).expose())?;
     Ok(())
 }
 

@@ -81,6 +81,7 @@ fn what_only_development_may_do() {
         ("KEY_PUBLISH_AHEAD", "9m"),
         ("THROTTLE_ACCOUNT", "off"),
         ("ALLOWED_ORIGINS", "http://shop.example"),
+        ("MAIL_LINK_BASE", "http://shop.example"),
     ] {
         check(&DEVELOPMENT, name, value, true);
         check(&PRODUCTION, name, value, false);
@@ -118,6 +119,10 @@ fn what_nobody_may_do() {
         ("IDENTITY_NAME", "au th"),
         ("ALLOW_BOOTSTRAP", "yes"),
         ("LOG_FORMAT", "xml"),
+        ("MAIL_LINK_BASE", "shop.example"),
+        ("MAIL_VERIFY_TTL", "31d"),
+        ("MAIL_RESET_TTL", "59s"),
+        ("REQUIRE_VERIFIED_EMAIL", "true"),
     ] {
         check(&DEVELOPMENT, name, value, false);
     }
@@ -148,6 +153,44 @@ fn origins_are_written_as_browsers_write_them() {
     }
 }
 
+const MAIL: [(&str, &str); 3] = [
+    ("MAIL_SMTP_URL", "smtps://user:hunter2@mail.example"),
+    ("MAIL_FROM", "Shop <no-reply@shop.example>"),
+    ("MAIL_LINK_BASE", "https://shop.example"),
+];
+
+#[test]
+fn mail_is_sent_by_settings_and_else_not() {
+    let with = |changes: &[(&str, &str)]| read(&PRODUCTION, &[&MAIL[..], changes].concat());
+    assert!(read(&PRODUCTION, &[]).unwrap().mail.post.is_none());
+    let mail = with(&[("REQUIRE_VERIFIED_EMAIL", "true")]).unwrap().mail;
+    assert!(mail.require_verified && mail.links.base.is_some());
+    assert!(matches!(mail.post.unwrap().way, Way::Smtp(_)));
+    assert!(read(&DEVELOPMENT, &[]).unwrap().mail.post.is_none());
+    let mailbox = read(&DEVELOPMENT, &[("MAIL_SMTP_URL", "mailbox:")]).unwrap().mail.post.unwrap();
+    assert!(matches!(mailbox.way, Way::Mailbox));
+    let open = with(&[("MAIL_SMTP_URL", "mailbox:")]).unwrap_err();
+    assert!(open.len() == 1 && open[0].starts_with("MAIL_SMTP_URL"), "{open:?}");
+}
+
+#[test]
+fn all_that_is_wrong_with_mail_is_told_at_once_and_no_password() {
+    let wrong = [
+        ("MAIL_SMTP_URL", "smtps://user:hunter2@mail.example/inbox"),
+        ("MAIL_FROM", "Shop"),
+        ("MAIL_LINK_BASE", "http://shop.example"),
+        ("MAIL_VERIFY_TTL", "1s"),
+    ];
+    let complaints = read(&PRODUCTION, &wrong).unwrap_err();
+    for (name, _) in wrong {
+        let about = complaints.iter().filter(|complaint| complaint.starts_with(name)).count();
+        assert_eq!(about, 1, "{name}: {complaints:?}");
+    }
+    assert!(!complaints.concat().contains("hunter2"), "{complaints:?}");
+    let lacking = read(&PRODUCTION, &MAIL[..1]).unwrap_err();
+    assert!(lacking[0].starts_with("MAIL_FROM") && lacking[1].starts_with("MAIL_LINK_BASE"), "{lacking:?}");
+}
+
 /// The page for operators names every setting that this process reads.
 #[test]
 fn every_setting_is_documented() {
@@ -166,7 +209,16 @@ fn every_setting_is_documented() {
             || setting.starts_with("LONGEST_");
         assert!(is_constant || page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
     }
-    for setting in ["LISTEN", "LOG", "LOG_FORMAT", "APP_ENV"] {
+    for setting in [
+        "MAIL_SMTP_URL",
+        "MAIL_FROM",
+        "MAIL_LINK_BASE",
+        "MAIL_VERIFY_TTL",
+        "LISTEN",
+        "LOG",
+        "LOG_FORMAT",
+        "APP_ENV",
+    ] {
         assert!(page.contains(&format!("`{setting}`")), "{setting} is missing from the page");
     }
 }

@@ -11,9 +11,10 @@ use super::schema::audit_events;
 use crate::accounts::UserId;
 use crate::sessions::{Device, SessionId};
 
-/// What happened, of what is recorded here. Four kinds are written by the statements whose effect they record:
-/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`) and
-/// `refresh_token_reused` (the function `refresh_otherwise`).
+/// What happened, of what is recorded here. Some kinds are written by the statements whose effect they record:
+/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`),
+/// `refresh_token_reused` (the function `refresh_otherwise`), `registration_repeated` (`registration.sql`), `email_verified`
+/// (`mail_tokens/verify.sql`) and `mail_not_sent` (`outbox/settle.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A login was refused.
@@ -30,6 +31,14 @@ pub enum Kind {
     PasswordChanged,
     /// It was not: the one that should have been the current one was not.
     PasswordChangeRefused,
+    /// It was forgotten, and replaced by who has the mail.
+    PasswordReset,
+    /// Somebody says to have forgotten a password, of an account or of none.
+    PasswordResetRequested,
+    /// An operator made a link to replace one.
+    PasswordResetByOperator,
+    /// Somebody wants a link to verify their address.
+    VerificationRequested,
     /// An administrator changed the role or the status of an account.
     AccountChanged,
     /// A signing key was made.
@@ -54,6 +63,10 @@ impl Kind {
             Self::SessionsEnded => "sessions_ended",
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangeRefused => "password_change_refused",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordResetByOperator => "password_reset_by_operator",
+            Self::VerificationRequested => "verification_requested",
             Self::AccountChanged => "account_changed",
             Self::SigningKeyMade => "signing_key_made",
             Self::SigningKeyResealed => "signing_key_resealed",

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::sessions::Outcome;
 use crate::accounts::{AccountStatus, Role, UserId};
 use crate::clients::SecretHash;
+use crate::mail;
 use crate::sessions::{Delivery, EndReason, SessionId};
 use crate::tokens::refresh_token::NonceHash;
 use crate::tokens::signing_key::Algorithm;
@@ -46,7 +47,7 @@ macro_rules! id {
     )+};
 }
 
-word!(Role, AccountStatus, Delivery, EndReason, Algorithm, Outcome);
+word!(Role, AccountStatus, Delivery, EndReason, Algorithm, Outcome, mail::Kind);
 id!(UserId, SessionId);
 
 impl FromSql<Bytea, Pg> for NonceHash {

@@ -5,16 +5,20 @@
 
 use database::{Database, Error};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamptz};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use secret::Secret;
 use serde_json::json;
 
 use super::audit::{self, Event, Kind};
+use super::mail_tokens::use_reset;
+use super::outbox;
 use super::schema::users;
 use super::sessions::{EndAll, ask, end_all, lock_asking, lock_user};
 use super::users::{USER, User};
 use crate::accounts::administration::{Decided, LastAdmin, Standing};
 use crate::accounts::{AccountStatus, Role, UserId};
+use crate::mail::{MailTokenHash, Notice};
 use crate::sessions::{CurrentSession, Device, EndReason, SessionPolicy};
 
 /// Held while a role or status changes, so that two administrators cannot remove each other as the last one.
@@ -72,7 +76,7 @@ pub enum PasswordChanged {
     NotAsked,
 }
 
-/// Replaces the hash that was `verified` by another password's.
+/// Replaces the hash that was `verified` by another password's, and has the account's owner told if there is mail.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
@@ -81,6 +85,7 @@ pub async fn change_password(
     asked: &Asked<'_>,
     verified: &Secret<String>,
     new: &Secret<String>,
+    notice: Option<&Notice>,
 ) -> Result<PasswordChanged, Error> {
     db.run(async |connection| {
         connection
@@ -95,11 +100,88 @@ pub async fn change_password(
                 let changed = asked.own(epoch, EndReason::PasswordChanged, Kind::PasswordChanged);
                 let others = EndAll { kept: Some(asked.session.session), ..changed };
                 end_all(connection, &others, asked.policy).await?;
+                tell(connection, notice, &found.user).await?;
                 Ok(PasswordChanged::Done)
             })
             .await
     })
     .await
+}
+
+/// A password that was forgotten, and the one to come.
+#[derive(Debug, Clone, Copy)]
+pub struct Reset<'a> {
+    /// Whose token was presented.
+    pub user: UserId,
+    /// The token.
+    pub token: &'a MailTokenHash,
+    /// The hash of the new password.
+    pub new: &'a Secret<String>,
+    /// What the owner is told, if there is mail.
+    pub notice: Option<&'a Notice>,
+    /// From where.
+    pub device: &'a Device,
+    /// How long sessions live.
+    pub policy: &'a SessionPolicy,
+}
+
+/// Replaces a forgotten password, and ends all sessions of the account. Whoever had the token has the account's mail, so its
+/// address is verified by it. `false`: the token is not good (any more), and nothing was done.
+///
+/// # Errors
+/// [`Error`] when the database is away or fails.
+pub async fn reset_password(db: &Database, reset: &Reset<'_>) -> Result<bool, Error> {
+    db.run(async |connection| {
+        connection
+            .transaction(async |connection| {
+                lock_user(connection, reset.user).await?;
+                if !use_reset(connection, reset.token).await? {
+                    return Ok(false);
+                }
+                let user = replace_forgotten(connection, reset).await?;
+                end_all(connection, &reset.sessions(user.epoch), reset.policy).await?;
+                tell(connection, reset.notice, &user).await?;
+                Ok(true)
+            })
+            .await
+    })
+    .await
+}
+
+impl<'a> Reset<'a> {
+    fn sessions(&self, epoch: i32) -> EndAll<'a> {
+        EndAll {
+            user: self.user,
+            epoch,
+            kept: None,
+            reason: EndReason::PasswordChanged,
+            kind: Kind::PasswordReset,
+            session: None,
+            actor: None,
+            device: self.device,
+            detail: json!({}),
+        }
+    }
+}
+
+async fn replace_forgotten(connection: &mut AsyncPgConnection, reset: &Reset<'_>) -> QueryResult<User> {
+    let verified_at = diesel::dsl::sql::<Nullable<Timestamptz>>("coalesce(email_verified_at, now())");
+    diesel::update(users::table.find(reset.user.0))
+        .set((
+            users::epoch.eq(users::epoch + 1),
+            users::password_hash.eq(reset.new.expose()),
+            users::email_verified_at.eq(verified_at),
+        ))
+        .returning(USER)
+        .get_result(connection)
+        .await
+}
+
+async fn tell(connection: &mut AsyncPgConnection, notice: Option<&Notice>, user: &User) -> QueryResult<()> {
+    match notice {
+        Some(notice) => outbox::insert(connection, notice, user.id, &user.email).await,
+        None => Ok(()),
+    }
 }
 
 /// What became of what an administrator asked for.

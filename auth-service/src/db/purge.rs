@@ -26,6 +26,10 @@ pub enum Expired {
     Throttles,
     /// Addresses from which an account has not been logged in for long.
     LoginAddresses,
+    /// Tokens of links that are too old.
+    MailTokens,
+    /// Mails that were sent or given up, a week later.
+    Mails,
 }
 
 #[derive(QueryableByName)]
@@ -36,8 +40,15 @@ struct Lag {
 
 impl Expired {
     /// All of it.
-    pub const ALL: [Self; 5] =
-        [Self::Sessions, Self::Revocations, Self::AuditEvents, Self::Throttles, Self::LoginAddresses];
+    pub const ALL: [Self; 7] = [
+        Self::Sessions,
+        Self::Revocations,
+        Self::AuditEvents,
+        Self::Throttles,
+        Self::LoginAddresses,
+        Self::MailTokens,
+        Self::Mails,
+    ];
 
     /// The table's name.
     #[must_use]
@@ -48,6 +59,8 @@ impl Expired {
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
             Self::LoginAddresses => "login_addresses",
+            Self::MailTokens => "mail_tokens",
+            Self::Mails => "outbox",
         }
     }
 
@@ -61,6 +74,14 @@ impl Expired {
             Self::Revocations => {
                 "DELETE FROM revocations WHERE id IN (SELECT id FROM revocations WHERE expires_at < now() - $1 \
                  ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::MailTokens => {
+                "DELETE FROM mail_tokens WHERE (user_id, purpose) IN (SELECT user_id, purpose FROM mail_tokens \
+                 WHERE expires_at < now() - $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::Mails => {
+                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE settled_at < now() - $1 \
+                 ORDER BY settled_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             // Ids are UUIDv7, so the oldest rows are the first in the primary key: `at` needs no index.
             Self::AuditEvents => {
@@ -88,6 +109,14 @@ impl Expired {
             Self::Revocations => {
                 "SELECT coalesce(extract(epoch FROM now() - $1 - min(expires_at)), 0)::float8 AS seconds \
                  FROM revocations WHERE expires_at < now() - $1"
+            }
+            Self::MailTokens => {
+                "SELECT coalesce(extract(epoch FROM now() - $1 - min(expires_at)), 0)::float8 AS seconds \
+                 FROM mail_tokens WHERE expires_at < now() - $1"
+            }
+            Self::Mails => {
+                "SELECT coalesce(extract(epoch FROM now() - $1 - min(settled_at)), 0)::float8 AS seconds \
+                 FROM outbox WHERE settled_at < now() - $1"
             }
             Self::AuditEvents => {
                 "SELECT coalesce(max(greatest(extract(epoch FROM now() - $1 - at), 0)), 0)::float8 AS seconds \

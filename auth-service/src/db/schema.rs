@@ -9,6 +9,7 @@ diesel::table! {
         status -> Text,
         epoch -> Int4,
         created_at -> Timestamptz,
+        email_verified_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -170,3 +171,37 @@ diesel::table! {
 diesel::joinable!(second_factors -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, second_factors);
 diesel::allow_tables_to_appear_in_same_query!(sessions, second_factors);
+
+diesel::table! {
+    mail_tokens (user_id, purpose) {
+        user_id -> Uuid,
+        purpose -> Text,
+        token_hash -> Bytea,
+        email -> Text,
+        epoch -> Int4,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(mail_tokens -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, mail_tokens);
+
+diesel::table! {
+    outbox (id) {
+        id -> Uuid,
+        kind -> Text,
+        user_id -> Uuid,
+        recipient -> Text,
+        detail -> Jsonb,
+        secret_id -> Nullable<Bytea>,
+        sealed -> Nullable<Bytea>,
+        token_hash -> Nullable<Bytea>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        due_at -> Timestamptz,
+        claim -> Nullable<Uuid>,
+        attempts -> Int4,
+        settled_at -> Nullable<Timestamptz>,
+        outcome -> Nullable<Text>,
+    }
+}

@@ -121,6 +121,19 @@ pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
     made.ok_or(InsertError::EmailTaken)
 }
 
+/// Takes an account's address for verified: whoever made the account vouches for it.
+///
+/// # Errors
+/// [`Error`] when the database is away or fails.
+pub async fn mark_verified(db: &Database, id: UserId) -> Result<(), Error> {
+    let account = users::table.find(id.0).filter(users::email_verified_at.is_null());
+    db.run(async |connection| {
+        diesel::update(account).set(users::email_verified_at.eq(diesel::dsl::now)).execute(connection).await
+    })
+    .await
+    .map(drop)
+}
+
 /// All accounts, the oldest first, for an operator's eyes.
 ///
 /// # Errors

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    admin_users, bootstrap, jwks, login, logout, logout_all, me, password, refresh, register, revocations,
-    sessions,
+    admin_users, bootstrap, forgot, jwks, login, logout, logout_all, me, password, refresh, register, reset,
+    revocations, sessions, verify_email,
 };
 
 /// Everything that the service answers.
@@ -36,6 +36,10 @@ use super::{
         sessions::list_sessions,
         sessions::end_session,
         password::change_password,
+        verify_email::verify_email,
+        verify_email::resend_verification,
+        forgot::forgot_password,
+        reset::reset_password,
         bootstrap::bootstrap_admin,
         admin_users::change_user,
         admin_users::end_user_sessions,

@@ -20,7 +20,7 @@ use crate::accounts::Email;
 use crate::accounts::hash_shares;
 use crate::accounts::password_change::{self, WrongPassword};
 use crate::accounts::password_hash::{self, PasswordHash};
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::audit::{self, Event, Kind};
 use crate::db::epochs::{self, Asked, PasswordChanged};
 use crate::db::sessions;
@@ -68,9 +68,11 @@ pub async fn change_password(
     }
     let new = hash(&app, body.new_password).await?;
     let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
-    match epochs::change_password(&app.database, &asked, &account.password_hash, new.secret()).await? {
+    let (old, notice) = (&account.password_hash, app.mail.as_ref().map(Mail::password_changed));
+    match epochs::change_password(&app.database, &asked, old, new.secret(), notice.as_ref()).await? {
         PasswordChanged::Done => {
             app.announcer.announce();
+            app.ring();
             Ok(StatusCode::NO_CONTENT)
         }
         PasswordChanged::Overtaken => Err(refuse(&app, &session, &device, WrongPassword).await),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http_api::Json;
 use identity_axum::Caller;
 use problem::codes;
@@ -12,15 +12,19 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::device::device;
+use super::steady::steady;
 use super::throttling;
 use super::user_answer::CreatedAnswer;
 use crate::accounts::hash_shares;
 use crate::accounts::password_hash::PasswordHash;
-use crate::accounts::{Role, UserId, registration};
-use crate::app::App;
+use crate::accounts::{Email, Role, UserId, registration};
+use crate::app::{App, Mail};
 use crate::db::audit::{self, Event};
+use crate::db::registration::{self as by_mail, Registration};
 use crate::db::users::{self, NewUser};
 use crate::error::Error;
+use crate::mail::{self, Kind};
+use crate::sessions::Device;
 use crate::throttle::{Purpose, Subject};
 
 /// The body of a registration.
@@ -34,10 +38,13 @@ pub struct RegisterBody {
     password: String,
 }
 
-/// Makes an account.
+/// Makes an account. Where there is mail, the answer is the same whether the address had one already or not, and mail tells.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "account", security(()), request_body = RegisterBody,
-    responses((status = 201, description = "The account.", body = CreatedAnswer)),
+    responses(
+        (status = 201, description = "The account, where no mail is sent.", body = CreatedAnswer),
+        (status = 202, description = "Where mail is sent: it says what became of it."),
+    ),
     extensions(("x-problems" = json!([codes::EMAIL_TAKEN, codes::TOO_MANY_ATTEMPTS]))),
 )]
 pub async fn register_user(
@@ -45,14 +52,22 @@ pub async fn register_user(
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<RegisterBody>,
-) -> Result<impl IntoResponse, Error> {
+) -> Result<Response, Error> {
     let email = registration::check(&body.email, &body.password)?;
     let device = device(&caller, &headers);
     app.hashing.check(hash_shares::Purpose::NewPassword)?;
-    let attempt = app.throttle.attempt(Purpose::Registration, Subject::Service, device.address);
-    // Nothing is taken back: accounts that are made are what is limited, and taken addresses are not to be tried out either.
+    let (purpose, subject) = match app.mail {
+        Some(_) => (Purpose::Mail, Subject::Email(&email)),
+        None => (Purpose::Registration, Subject::Service),
+    };
+    let attempt = app.throttle.attempt(purpose, subject, device.address);
+    // Nothing is taken back: accounts and mails that are made are what is limited, and taken addresses are not to be tried out either.
     throttling::count(&app, &attempt, None, &device).await?;
     let password_hash = hash(&app, body.password).await?;
+    if let Some(post) = &app.mail {
+        register_by_mail(&app, post, &email, &password_hash, &device).await?;
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
     let new = NewUser {
         id: UserId::generate(),
         email,
@@ -61,7 +76,28 @@ pub async fn register_user(
     };
     let user = users::insert(&app.database, &new).await?;
     audit::note(&app.database, &Event::account_created(user.id, &device)).await;
-    Ok((StatusCode::CREATED, Json(CreatedAnswer { user: user.into() })))
+    Ok((StatusCode::CREATED, Json(CreatedAnswer { user: user.into() })).into_response())
+}
+
+async fn register_by_mail(
+    app: &App,
+    post: &Mail,
+    email: &Email,
+    password_hash: &PasswordHash,
+    device: &Device,
+) -> Result<(), Error> {
+    let letter = post.outgoing.letter(mail::Purpose::VerifyEmail)?;
+    let new = Registration {
+        user: UserId::generate(),
+        email,
+        password_hash: password_hash.secret(),
+        letter: &letter,
+        notice: &post.outgoing.notice(Kind::AccountExists),
+        device,
+    };
+    steady(by_mail::register(&app.database, &new)).await?;
+    app.ring();
+    Ok(())
 }
 
 /// Hashes an acceptable password on the hash threads.

@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long an address is remembered from which an account was logged in.
 const KNOWN_ADDRESS: Duration = Duration::from_secs(180 * 86_400);
+/// How long it can be looked up what became of a mail.
+const MAILS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why a round was not finished. The next one goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +108,11 @@ impl Purge {
 
     const fn keep(&self, what: Expired) -> Duration {
         match what {
-            Expired::Sessions | Expired::Revocations | Expired::Throttles => Duration::ZERO,
+            Expired::Sessions | Expired::Revocations | Expired::Throttles | Expired::MailTokens => {
+                Duration::ZERO
+            }
             Expired::LoginAddresses => KNOWN_ADDRESS,
+            Expired::Mails => MAILS,
             Expired::AuditEvents => self.audit_retention,
         }
     }

@@ -39,7 +39,17 @@ async fn fill(sql: &Client) {
          INSERT INTO login_addresses (user_id, address, last_used_at) \
              SELECT '01937e5c-2f6a-7c3e-9f10-3b1d2c4e5f60', decode(md5(row::text), 'hex'), \
                     now() - CASE WHEN row = 0 THEN interval '179 days' ELSE interval '181 days' END \
-             FROM generate_series(0, {rows}) AS row;"
+             FROM generate_series(0, {rows}) AS row; \
+         INSERT INTO outbox (id, kind, user_id, recipient, expires_at, settled_at, outcome) \
+             SELECT gen_random_uuid(), 'new_device', '01937e5c-2f6a-7c3e-9f10-3b1d2c4e5f60', 'ann@example.com', now(), \
+                    now() - CASE WHEN row = 0 THEN interval '6 days' ELSE interval '8 days' END, 'sent' \
+             FROM generate_series(0, {rows}) AS row; \
+         INSERT INTO users (id, email, password_hash, role) \
+             SELECT gen_random_uuid(), row::text, '', 'USER' FROM generate_series(0, {rows}) AS row; \
+         INSERT INTO mail_tokens (user_id, purpose, token_hash, email, epoch, expires_at) \
+             SELECT id, 'verify_email', sha256(email::bytea), email, 0, \
+                    now() + CASE WHEN email = '0' THEN interval '1 hour' ELSE interval '-100 seconds' END \
+             FROM users WHERE email <> 'ann@example.com';"
     );
     // The start has recorded that it made a key.
     sql.batch_execute("DELETE FROM audit_events").await.unwrap();

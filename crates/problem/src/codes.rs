@@ -61,10 +61,16 @@ codes! {
     ORIGIN_REQUIRED = "origin_required";
     /// 403: the bootstrap token is wrong or too old.
     INVALID_BOOTSTRAP_TOKEN = "invalid_bootstrap_token";
+    /// 403: the address of the account must be verified first.
+    EMAIL_UNVERIFIED = "email_unverified";
+    /// 403: the token of a mailed link is not good any more.
+    INVALID_MAIL_TOKEN = "invalid_mail_token";
     /// 403: plain HTTP in production.
     HTTPS_REQUIRED = "https_required";
     /// 404: nothing here, or nothing of the caller's.
     NOT_FOUND = "not_found";
+    /// 404: this installation sends no mail.
+    MAIL_NOT_CONFIGURED = "mail_not_configured";
     /// 405: another method, see `Allow`.
     METHOD_NOT_ALLOWED = "method_not_allowed";
     /// 408: the request did not arrive in time.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
@@ -38,8 +38,8 @@ pub trait Probe: Send + Sync + 'static {
     fn metrics(&self) -> String;
 
     /// A page of the process's own at this path.
-    fn page(&self, _path: &str) -> Option<Page> {
-        None
+    fn page(&self, _path: &str) -> impl Future<Output = Option<Page>> + Send {
+        std::future::ready(None)
     }
 }
 
@@ -50,6 +50,20 @@ pub struct Page {
     pub content_type: HeaderValue,
     /// The whole of it.
     pub body: String,
+}
+
+impl Page {
+    /// One for people.
+    #[must_use]
+    pub const fn html(body: String) -> Self {
+        Self { content_type: HeaderValue::from_static("text/html; charset=utf-8"), body }
+    }
+
+    /// One for programs.
+    #[must_use]
+    pub const fn json(body: String) -> Self {
+        Self { content_type: HeaderValue::from_static("application/json"), body }
+    }
 }
 
 /// Serves the paths until the future is dropped.
@@ -94,7 +108,7 @@ async fn answer<B>(request: &Request<B>, probe: &impl Probe) -> Response<Full<By
             Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{reasons}\n")),
         },
         "/metrics" => text(StatusCode::OK, probe.metrics()),
-        path => match probe.page(path) {
+        path => match probe.page(path).await {
             Some(page) => respond(StatusCode::OK, page),
             None => text(StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics are here\n".to_owned()),
         },
@@ -109,7 +123,10 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 fn respond(status: StatusCode, page: Page) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(page.body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, page.content_type);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, page.content_type);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -133,7 +150,7 @@ mod tests {
         fn metrics(&self) -> String {
             String::new()
         }
-        fn page(&self, path: &str) -> Option<Page> {
+        async fn page(&self, path: &str) -> Option<Page> {
             let content_type = HeaderValue::from_static("application/json");
             (path == "/openapi.json").then(|| Page { content_type, body: "{}".to_owned() })
         }

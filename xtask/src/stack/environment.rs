@@ -14,7 +14,7 @@ use super::{Setting, gateway_file};
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
-const FOR_AUTH: [&str; 18] = [
+const FOR_AUTH: [&str; 24] = [
     "ALLOW_BOOTSTRAP",
     "AUDIT_RETENTION",
     "BCRYPT_COST",
@@ -26,7 +26,13 @@ const FOR_AUTH: [&str; 18] = [
     "JWT_AUDIENCE",
     "JWT_REFRESH_TTL",
     "JWT_SECRET_PREVIOUS",
+    "MAIL_FROM",
+    "MAIL_LINK_BASE",
+    "MAIL_RESET_TTL",
+    "MAIL_SMTP_URL",
+    "MAIL_VERIFY_TTL",
     "REFRESH_GRACE",
+    "REQUIRE_VERIFIED_EMAIL",
     "SESSION_MAX_TTL",
     "THROTTLE_ACCOUNT",
     "THROTTLE_ACCOUNT_ADDRESS",

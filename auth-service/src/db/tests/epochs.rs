@@ -118,7 +118,7 @@ async fn a_password_change_raises_the_session_that_asks_and_ends_the_others() {
     let asked = Asked { session: &asking, device: &phone, policy: &POLICY };
     let (first, second) = (hash(), secret::Secret::new("another".to_owned()));
     let change =
-        async |verified, new| epochs::change_password(&world.db, &asked, verified, new).await.unwrap();
+        async |verified, new| epochs::change_password(&world.db, &asked, verified, new, None).await.unwrap();
     assert_eq!(change(&second, &first).await, PasswordChanged::Overtaken);
     assert_eq!(change(&first, &second).await, PasswordChanged::Done);
     assert_eq!(world.refresh(&other).await, ENDED);
@@ -142,7 +142,7 @@ async fn a_session_that_a_change_has_ended_is_not_raised_by_another() {
         world.sql.batch_execute("COMMIT").await.unwrap();
     };
     let (first, second) = (hash(), secret::Secret::new("another".to_owned()));
-    let changing = epochs::change_password(&world.db, &asked, &first, &second);
+    let changing = epochs::change_password(&world.db, &asked, &first, &second, None);
     let (changed, ()) = tokio::join!(changing, committed);
     assert_eq!(changed.unwrap(), PasswordChanged::NotAsked);
     assert!(revocations(&world).await.is_empty());
