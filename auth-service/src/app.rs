@@ -15,9 +15,10 @@ use crate::http::refresh_cookie::RefreshCookie;
 use crate::mail::{Composer, Kind, Notice, Outgoing};
 use crate::metrics::Metrics;
 use crate::revocations::{Announcer, Feed};
+use crate::second_factor::FactorBoxes;
 use crate::sessions::SessionPolicy;
 use crate::throttle::Throttle;
-use crate::tokens::{AccessTokens, KeyStore, RefreshKeys};
+use crate::tokens::{AccessTokens, ChallengeKeys, KeyStore, RefreshKeys};
 
 /// The service without its sockets.
 pub struct App {
@@ -29,6 +30,12 @@ pub struct App {
     pub access_tokens: AccessTokens,
     /// Makes and opens refresh tokens.
     pub refresh_keys: RefreshKeys,
+    /// Makes and opens what stands between the two steps of a login.
+    pub challenge_keys: ChallengeKeys,
+    /// Closes and opens the boxes around the secrets of authenticator apps.
+    pub factor_boxes: FactorBoxes,
+    /// As what an authenticator app shows us.
+    pub second_factor_issuer: String,
     policy: SessionPolicy,
     /// The refresh cookie.
     pub cookie: RefreshCookie,
@@ -136,6 +143,9 @@ impl App {
             signing_keys,
             access_tokens: config.tokens.access.clone(),
             refresh_keys: RefreshKeys::new(&config.tokens.secrets),
+            challenge_keys: ChallengeKeys::new(&config.tokens.secrets),
+            factor_boxes: FactorBoxes::new(&config.tokens.secrets),
+            second_factor_issuer: config.tokens.second_factor_issuer.clone(),
             policy: config.sessions,
             cookie: config.cookie.clone(),
             origins: config.origins.clone(),

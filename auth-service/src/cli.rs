@@ -51,6 +51,11 @@ pub enum UsersCommand {
     },
     /// List accounts: id, e-mail address, role and status, separated by tabs, oldest first.
     List,
+    /// Remove the second factor of an account, for somebody who has lost both the app and the recovery codes.
+    ResetSecondFactor {
+        /// The account's e-mail address.
+        email: String,
+    },
 }
 
 /// What can be done with clients.
@@ -94,7 +99,7 @@ pub enum KeysCommand {
         /// The key's name.
         kid: String,
     },
-    /// Seal every key under the current `JWT_SECRET`.
+    /// Seal every key, and every secret of an authenticator app, under the current `JWT_SECRET`.
     Reencrypt,
 }
 

@@ -31,6 +31,7 @@ use crate::accounts::password_hash::Cost;
 use crate::http::origin::AllowedOrigins;
 use crate::http::refresh_cookie::RefreshCookie;
 use crate::mail::LinkBase;
+use crate::second_factor::FactorBoxes;
 use crate::sessions::SessionPolicy;
 use crate::throttle::Limits;
 use crate::tokens::Locksmith;
@@ -132,6 +133,8 @@ pub struct KeysConfig {
     pub database: DatabaseSettings,
     /// Makes and takes away the keys as `serve` does.
     pub locksmith: Locksmith,
+    /// Closes and opens the boxes around the secrets of authenticator apps.
+    pub factor_boxes: FactorBoxes,
 }
 
 impl KeysConfig {
@@ -146,7 +149,8 @@ impl KeysConfig {
         let rotation = read_rotation(&mut settings, lifetime);
         settings.finish()?;
         let locksmith = Locksmith::new(&secrets, algorithm, rotation);
-        Ok(Self { database: database.ok_or_else(no_database)?, locksmith })
+        let factor_boxes = FactorBoxes::new(&secrets);
+        Ok(Self { database: database.ok_or_else(no_database)?, locksmith, factor_boxes })
     }
 }
 

@@ -25,9 +25,13 @@ use crate::http::revocations::NotTheGateway;
 use crate::mail::InvalidMailToken;
 use crate::mail::outgoing::NotPrepared as MailNotPrepared;
 use crate::revocations::feed::Full;
+use crate::second_factor::authenticator::Unusable;
+use crate::second_factor::enrolment::{AlreadyOn, NotConfirmed, Off, OwnFactor};
+use crate::second_factor::login::{MfaRequired, SecondStepRefusal};
 use crate::sessions::{Ending, Refusal};
 use crate::throttle::Throttled;
 use crate::tokens::access_token::NotIssued;
+use crate::tokens::sealing::{NotSealed, Unopened};
 
 /// Why a request fails.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,24 @@ use crate::tokens::access_token::NotIssued;
 pub enum Error {
     #[error(transparent)]
     Login(#[from] LoginRefusal),
+    #[error(transparent)]
+    MfaRequired(#[from] MfaRequired),
+    #[error(transparent)]
+    SecondStep(#[from] SecondStepRefusal),
+    #[error(transparent)]
+    NotConfirmed(#[from] NotConfirmed),
+    #[error(transparent)]
+    SecondFactorOn(#[from] AlreadyOn),
+    #[error(transparent)]
+    SecondFactorOff(#[from] Off),
+    #[error(transparent)]
+    OwnFactor(#[from] OwnFactor),
+    #[error(transparent)]
+    SecondFactorUnusable(#[from] Unusable),
+    #[error(transparent)]
+    NotSealed(#[from] NotSealed),
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
     #[error(transparent)]
     InvalidEmail(#[from] InvalidEmail),
     #[error(transparent)]
@@ -109,6 +131,20 @@ impl Error {
             Self::Login(LoginRefusal::AccountDisabled) | Self::Refresh(Refusal::AccountDisabled) => {
                 (StatusCode::FORBIDDEN, codes::ACCOUNT_DISABLED)
             }
+            Self::MfaRequired(_) => (StatusCode::FORBIDDEN, codes::MFA_REQUIRED),
+            Self::SecondStep(SecondStepRefusal::InvalidChallenge) => {
+                (StatusCode::UNAUTHORIZED, codes::INVALID_CHALLENGE)
+            }
+            Self::SecondStep(SecondStepRefusal::InvalidCode) => {
+                (StatusCode::UNAUTHORIZED, codes::INVALID_CODE)
+            }
+            Self::NotConfirmed(NotConfirmed::WrongCode) => (StatusCode::FORBIDDEN, codes::WRONG_CODE),
+            Self::SecondFactorOn(_) | Self::NotConfirmed(NotConfirmed::AlreadyOn(_)) => {
+                (StatusCode::CONFLICT, codes::SECOND_FACTOR_ON)
+            }
+            Self::SecondFactorOff(_) | Self::NotConfirmed(NotConfirmed::Off(_)) => {
+                (StatusCode::CONFLICT, codes::SECOND_FACTOR_OFF)
+            }
             Self::Bootstrap(BootstrapRefusal::Closed) | Self::NotFound(_) => {
                 (StatusCode::NOT_FOUND, codes::NOT_FOUND)
             }
@@ -123,7 +159,7 @@ impl Error {
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
             Self::InvalidMailToken(_) => (StatusCode::FORBIDDEN, codes::INVALID_MAIL_TOKEN),
             Self::NoMail(_) => (StatusCode::NOT_FOUND, codes::MAIL_NOT_CONFIGURED),
-            Self::NotTheGateway(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
+            Self::NotTheGateway(_) | Self::OwnFactor(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
             Self::BodyDelivery(_) => (StatusCode::FORBIDDEN, codes::BODY_DELIVERY_REFUSED),
             Self::NoToken(NoToken::Missing) => (StatusCode::UNAUTHORIZED, codes::MISSING_TOKEN),
             Self::NoToken(NoToken::Invalid) | Self::Refresh(Refusal::InvalidToken) => {
@@ -146,6 +182,9 @@ impl Error {
             }
             Self::Database(database::Error::Statement(_))
             | Self::NotIssued(NotIssued::Signing(_))
+            | Self::SecondFactorUnusable(_)
+            | Self::NotSealed(_)
+            | Self::Unopened(_)
             | Self::Hashing(_)
             | Self::MailNotPrepared(_)
             | Self::Cookie(_) => (StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL),
@@ -168,6 +207,10 @@ impl Error {
             (StatusCode::UNAUTHORIZED, _) => {
                 problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
+            (_, Self::MfaRequired(MfaRequired { challenge, expires_in, methods })) => problem
+                .with_member("challenge", challenge.expose().as_str())
+                .with_member("expiresIn", expires_in.as_secs())
+                .with_member("methods", methods.to_vec()),
             (
                 _,
                 Self::Overloaded(Overloaded { retry_after }) | Self::Throttled(Throttled { retry_after, .. }),

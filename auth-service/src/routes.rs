@@ -11,8 +11,8 @@ use identity_axum::require_role;
 use crate::app::App;
 use crate::http::prepared::require_prepared;
 use crate::http::{
-    admin_users, bootstrap, forgot, jwks, login, logout, logout_all, me, password, refresh, register, reset,
-    revocations, sessions, verify_email,
+    admin_second_factor, admin_users, bootstrap, forgot, jwks, login, login_second_factor, logout,
+    logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions, verify_email,
 };
 
 /// The service's listener: the API, which only the gateway may call, and the public keys, which anybody may have.
@@ -21,6 +21,7 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
     let api = Router::new()
         .route("/api/auth/register", post(register::register_user))
         .route("/api/auth/login", post(login::log_in))
+        .route("/api/auth/login/second-factor", post(login_second_factor::log_in_with_second_factor))
         .route("/api/auth/refresh", post(refresh::refresh_session))
         .route("/api/auth/logout", post(logout::log_out))
         .route("/api/auth/logout-all", post(logout_all::log_out_everywhere))
@@ -28,6 +29,7 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .route("/api/auth/sessions", get(sessions::list_sessions))
         .route("/api/auth/sessions/{id}", delete(sessions::end_session))
         .route("/api/auth/password", post(password::change_password))
+        .merge(second_factors())
         .route("/api/auth/bootstrap", post(bootstrap::bootstrap_admin))
         .route("/api/auth/verify-email", post(verify_email::verify_email))
         .route("/api/auth/verify-email/resend", post(verify_email::resend_verification))
@@ -42,10 +44,25 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
     http_api::finish(public.merge(api).with_state(app), http_metrics)
 }
 
+/// What somebody does with their own second factor.
+fn second_factors() -> Router<Arc<App>> {
+    let one = get(second_factor::status::show_second_factor)
+        .post(second_factor::enrol::enrol_second_factor)
+        .delete(second_factor::disable::disable_second_factor);
+    Router::new()
+        .route("/api/auth/second-factor", one)
+        .route("/api/auth/second-factor/confirm", post(second_factor::confirm::confirm_second_factor))
+        .route(
+            "/api/auth/second-factor/recovery-codes",
+            post(second_factor::recovery_codes::replace_recovery_codes),
+        )
+}
+
 /// What only the role ADMIN may do.
 fn administration() -> Router<Arc<App>> {
     Router::new()
         .route("/api/admin/users/{id}", patch(admin_users::change_user))
         .route("/api/admin/users/{id}/sessions", delete(admin_users::end_user_sessions))
+        .route("/api/admin/users/{id}/second-factor", delete(admin_second_factor::reset_second_factor))
         .route_layer(require_role("ADMIN"))
 }

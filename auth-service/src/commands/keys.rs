@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::config::KeysConfig;
 use crate::db::notifications::Replica;
-use crate::db::{notifications, signing_keys};
+use crate::db::{notifications, second_factors, signing_keys};
 use crate::tokens::SealedKey;
 use crate::tokens::locksmith::{Changes, Locksmith, NotDone, StoredKeys};
 use crate::tokens::rotation::{self, KeyLabel};
@@ -63,17 +63,22 @@ pub async fn revoke(config: &KeysConfig, kid: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Moves all keys to the current secret and prints how many moved. Those that do not open stay, and make it fail.
+/// Moves all keys, and the secrets of authenticator apps, to the current secret and prints how many moved. Those that do not
+/// open stay, and make it fail.
 ///
 /// # Errors
-/// A key does not open, or the database is away.
+/// One does not open, or the database is away.
 pub async fn reencrypt(config: &KeysConfig) -> anyhow::Result<()> {
-    let done = change(config, Locksmith::reencrypt).await?;
-    writeln!(stdout(), "{} moved to the current JWT_SECRET", done.moved)?;
+    let keys = change(config, Locksmith::reencrypt).await?;
+    writeln!(stdout(), "{} moved to the current JWT_SECRET", keys.moved)?;
+    let factors = second_factors::reencrypt(&open(config)?, &config.factor_boxes).await?;
+    writeln!(stdout(), "{} second factors moved to the current JWT_SECRET", factors.moved)?;
+    let factors = factors.refused.iter().map(|user| format!("the second factor of {user}"));
+    let refused: Vec<_> = keys.refused.into_iter().chain(factors).collect();
     anyhow::ensure!(
-        done.refused.is_empty(),
+        refused.is_empty(),
         "neither JWT_SECRET nor JWT_SECRET_PREVIOUS opens {}",
-        done.refused.join(", ")
+        refused.join(", ")
     );
     Ok(())
 }

@@ -32,6 +32,9 @@ pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
         Command::Users(UsersCommand::ResetLink { email }) => {
             users::reset_link(&ResetLinkConfig::read(settings)?, &email).await
         }
+        Command::Users(UsersCommand::ResetSecondFactor { email }) => {
+            users::reset_second_factor(&CommandConfig::read(settings)?, &email).await
+        }
         Command::Keys(command) => {
             let config = KeysConfig::read(settings)?;
             match command {

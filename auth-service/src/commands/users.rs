@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use database::Database;
 
 use crate::accounts::password_hash::PasswordHash;
@@ -12,8 +12,9 @@ use crate::accounts::{Email, UserId};
 use crate::cli::CreateUser;
 use crate::config::{CommandConfig, ResetLinkConfig};
 use crate::db::audit::{self, Event};
+use crate::db::second_factors::OperatorReset;
 use crate::db::users::NewUser;
-use crate::db::{demo_accounts, mail_tokens, users};
+use crate::db::{demo_accounts, mail_tokens, second_factors, users};
 use crate::mail::MailToken;
 use crate::sessions::Device;
 
@@ -68,6 +69,20 @@ pub async fn list(config: &CommandConfig) -> anyhow::Result<()> {
     let mut out = stdout().lock();
     for user in users::list(&open(config)?).await? {
         writeln!(out, "{}\t{}\t{}\t{}", user.id, user.email, user.role, user.status.as_str())?;
+    }
+    Ok(())
+}
+
+/// Removes the second factor of an account whose owner can show it no more.
+///
+/// # Errors
+/// There is no such account, it has no second factor, or the database is away.
+pub async fn reset_second_factor(config: &CommandConfig, email: &str) -> anyhow::Result<()> {
+    let email = Email::parse(email).map_err(|error| anyhow!("the e-mail address {error}"))?;
+    match second_factors::reset_by_operator(&open(config)?, &email).await? {
+        OperatorReset::Removed => writeln!(stdout(), "the second factor is removed")?,
+        OperatorReset::HadNone => bail!("the account has no second factor"),
+        OperatorReset::NoSuchUser => bail!("there is no such account"),
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ use crate::tokens::{AccessTokens, Algorithm, Locksmith, RootSecrets, RotationPol
 /// published is unknown to some.
 const LEAST_PUBLISH_AHEAD: Duration = Duration::from_secs(10 * 60);
 
+/// A QR code holds it beside the longest e-mail address.
+const LONGEST_FACTOR_ISSUER: usize = 64;
+
 /// What tokens say and what keys come from.
 #[derive(Debug, Clone)]
 pub struct TokenSettings {
@@ -23,6 +26,8 @@ pub struct TokenSettings {
     pub secrets: RootSecrets,
     /// How often signing keys change (`KEY_ROTATION`, `KEY_PUBLISH_AHEAD`).
     pub rotation: RotationPolicy,
+    /// As what an authenticator app shows us (`SECOND_FACTOR_ISSUER`).
+    pub second_factor_issuer: String,
 }
 
 impl TokenSettings {
@@ -40,7 +45,8 @@ pub(super) fn read_tokens(settings: &mut Settings) -> TokenSettings {
     };
     let (algorithm, secrets) = (read_algorithm(settings), read_secrets(settings));
     let rotation = read_rotation(settings, access.lifetime);
-    TokenSettings { access, algorithm, secrets, rotation }
+    let second_factor_issuer = read_second_factor_issuer(settings, &access.issuer);
+    TokenSettings { access, algorithm, secrets, rotation, second_factor_issuer }
 }
 
 pub(super) fn read_access_lifetime(settings: &mut Settings) -> Duration {
@@ -73,6 +79,23 @@ fn read_issuer(settings: &mut Settings) -> String {
         settings.problem("JWT_ISSUER", "must be the public https:// address in production");
     }
     given.unwrap_or_else(|| "http://localhost:8080".to_owned())
+}
+
+/// An app shows it beside the e-mail address, separated by a colon.
+fn read_second_factor_issuer(settings: &mut Settings, issuer: &str) -> String {
+    let given = settings.text("SECOND_FACTOR_ISSUER").unwrap_or_else(|| host(issuer).to_owned());
+    if given.len() > LONGEST_FACTOR_ISSUER || given.contains(':') || given.chars().any(char::is_control) {
+        let rule =
+            format_args!("must be a short name without a colon, at most {LONGEST_FACTOR_ISSUER} bytes");
+        settings.problem("SECOND_FACTOR_ISSUER", rule);
+    }
+    given
+}
+
+/// The host of `scheme://host[:port][/…]`.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_scheme, rest)| rest);
+    rest.split(['/', ':']).next().filter(|host| !host.is_empty()).unwrap_or("portcullis")
 }
 
 pub(super) fn read_algorithm(settings: &mut Settings) -> Algorithm {

@@ -14,7 +14,8 @@ use crate::sessions::{Device, SessionId};
 /// What happened, of what is recorded here. Some kinds are written by the statements whose effect they record:
 /// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`),
 /// `refresh_token_reused` (the function `refresh_otherwise`), `registration_repeated` (`registration.sql`), `email_verified`
-/// (`mail_tokens/verify.sql`) and `mail_not_sent` (`outbox/settle.sql`).
+/// (`mail_tokens/verify.sql`), `mail_not_sent` (`outbox/settle.sql`), and of the second factor all but the two below
+/// (`second_factors/*.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A login was refused.
@@ -41,6 +42,10 @@ pub enum Kind {
     VerificationRequested,
     /// An administrator changed the role or the status of an account.
     AccountChanged,
+    /// A change of a second factor was not made: the password, or the code that should have confirmed it, was wrong.
+    SecondFactorRefused,
+    /// A second factor was removed by whoever runs the service.
+    SecondFactorReset,
     /// A signing key was made.
     SigningKeyMade,
     /// One was sealed anew: under another secret, or with other times.
@@ -68,6 +73,8 @@ impl Kind {
             Self::PasswordResetByOperator => "password_reset_by_operator",
             Self::VerificationRequested => "verification_requested",
             Self::AccountChanged => "account_changed",
+            Self::SecondFactorRefused => "second_factor_refused",
+            Self::SecondFactorReset => "second_factor_reset",
             Self::SigningKeyMade => "signing_key_made",
             Self::SigningKeyResealed => "signing_key_resealed",
             Self::SigningKeyDeleted => "signing_key_deleted",

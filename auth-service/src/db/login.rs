@@ -4,13 +4,15 @@ use database::{Database, Error};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::sql_types::{Array, Bool, Bytea, Int4, Interval, Nullable, Text};
+use diesel::sql_types::{Array, Bool, Bytea, Int4, Interval, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::statement::{prepared, push_given};
 use super::throttles::{Rules, ThrottledColumns, ThrottledRow, counted};
 use super::users::{Credentials, CredentialsColumns, CredentialsRow};
 use crate::accounts::Email;
+use crate::second_factor::FactorId;
 use crate::throttle::{Attempt, Refund, Throttled};
 
 const FIND: &str = include_str!("login.sql");
@@ -20,6 +22,8 @@ const FIND: &str = include_str!("login.sql");
 pub struct Found {
     /// The account of the address, with what its password is compared to.
     pub credentials: Option<Credentials>,
+    /// Its second factor, if one is in force.
+    pub second_factor: Option<FactorId>,
     /// What to take back if the attempt does not fail; or that it may not be made.
     pub counted: Result<Refund, Throttled>,
 }
@@ -31,7 +35,7 @@ struct Find<'a> {
     addresses: Vec<&'a [u8]>,
 }
 
-prepared!(Find selects (Nullable<CredentialsColumns>, Bool, Nullable<ThrottledColumns>));
+prepared!(Find selects (Nullable<CredentialsColumns>, Nullable<SqlUuid>, Bool, Nullable<ThrottledColumns>));
 
 impl QueryFragment<Pg> for Find<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -61,10 +65,15 @@ pub async fn find_for_login(db: &Database, email: &Email, attempt: &Attempt<'_>)
         rules,
         addresses: attempt.addresses.iter().map(|address| address.as_bytes()).collect(),
     };
-    let (row, is_known, throttled): (Option<CredentialsRow>, bool, Option<ThrottledRow>) =
-        db.hot(async |connection| statement.get_result(connection).await).await?;
+    let (row, factor, is_known, throttled): (
+        Option<CredentialsRow>,
+        Option<Uuid>,
+        bool,
+        Option<ThrottledRow>,
+    ) = db.hot(async |connection| statement.get_result(connection).await).await?;
     Ok(Found {
         credentials: row.map(CredentialsRow::credentials),
+        second_factor: factor.map(FactorId),
         counted: counted(attempt, is_known, throttled),
     })
 }

@@ -2,9 +2,10 @@
 --
 -- One row, whether there is such an account or not.
 SELECT users.id, users.email, users.role, users.status, users.epoch, users.created_at, users.password_hash,
-       known.is_known, counted.throttled_by, counted.retry_after, counted.is_first
+       factor.id, known.is_known, counted.throttled_by, counted.retry_after, counted.is_first
 FROM given
 LEFT JOIN users ON users.email = given.email
+LEFT JOIN second_factors AS factor ON factor.user_id = users.id AND factor.confirmed_at IS NOT NULL
 CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM login_addresses WHERE user_id = users.id AND address = ANY (given.addresses)

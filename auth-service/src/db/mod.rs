@@ -20,6 +20,7 @@ pub mod registration;
 pub mod revocations;
 mod schema;
 pub mod schema_version;
+pub mod second_factors;
 pub mod sessions;
 pub mod signing_keys;
 mod statement;

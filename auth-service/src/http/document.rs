@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    admin_users, bootstrap, forgot, jwks, login, logout, logout_all, me, password, refresh, register, reset,
-    revocations, sessions, verify_email,
+    admin_second_factor, admin_users, bootstrap, forgot, jwks, login, login_second_factor, logout,
+    logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions, verify_email,
 };
 
 /// Everything that the service answers.
@@ -20,6 +20,7 @@ use super::{
     tags(
         (name = "session", description = "Log in, stay logged in, log out."),
         (name = "account", description = "Make an account and look after it."),
+        (name = "second factor", description = "A code of an authenticator app beside the password."),
         (name = "administration", description = "For the role ADMIN."),
         (name = "keys", description = "With what access tokens are verified."),
         (name = "internal", description = "Not through the gateway: for services inside."),
@@ -29,6 +30,7 @@ use super::{
     paths(
         register::register_user,
         login::log_in,
+        login_second_factor::log_in_with_second_factor,
         refresh::refresh_session,
         logout::log_out,
         logout_all::log_out_everywhere,
@@ -40,9 +42,15 @@ use super::{
         verify_email::resend_verification,
         forgot::forgot_password,
         reset::reset_password,
+        second_factor::status::show_second_factor,
+        second_factor::enrol::enrol_second_factor,
+        second_factor::confirm::confirm_second_factor,
+        second_factor::recovery_codes::replace_recovery_codes,
+        second_factor::disable::disable_second_factor,
         bootstrap::bootstrap_admin,
         admin_users::change_user,
         admin_users::end_user_sessions,
+        admin_second_factor::reset_second_factor,
         jwks::list_keys,
         revocations::subscribe_revocations,
     )

@@ -15,6 +15,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::device::device;
+use super::login_challenge::require_second_factor;
 use super::origin::comes_from_a_browser;
 use super::throttling;
 use super::token_answer::{self, TokenAnswer};
@@ -26,6 +27,7 @@ use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
 use crate::db::audit::{self, Event, Kind};
 use crate::db::login::{Found, find_for_login};
+use crate::db::second_factors::RightPassword;
 use crate::db::sessions;
 use crate::db::users::{self, Credentials};
 use crate::error::Error;
@@ -55,8 +57,8 @@ pub struct BodyDeliveryRefused;
     post, path = "/api/auth/login", tag = "session", security(()), request_body = LoginBody,
     responses(TokenAnswer<'static>),
     extensions(("x-problems" = json!([
-        codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::ORIGIN_REQUIRED, codes::BODY_DELIVERY_REFUSED,
-        codes::TOO_MANY_ATTEMPTS,
+        codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::MFA_REQUIRED, codes::ORIGIN_REQUIRED,
+        codes::BODY_DELIVERY_REFUSED, codes::TOO_MANY_ATTEMPTS,
     ]))),
 )]
 pub async fn log_in(
@@ -83,7 +85,8 @@ async fn open_session(
     // Before the attempt is counted: who is sent away unheard has not failed.
     app.hashing.check(hash_shares::Purpose::Login)?;
     let attempt = app.throttle.attempt(Purpose::Login, Subject::Email(&email), device.address);
-    let Found { credentials, counted } = find_for_login(&app.database, &email, &attempt).await?;
+    let Found { credentials, second_factor, counted } =
+        find_for_login(&app.database, &email, &attempt).await?;
     let refund = match counted {
         Ok(refund) => refund,
         Err(throttled) => {
@@ -100,8 +103,19 @@ async fn open_session(
     };
     // A decision to let in without an account does not exist; the rule says so too.
     let Credentials { user, password_hash } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
+    let rehashed = rehashed.map(|rehashed| rehashed.secret().clone());
+    if let Some(factor) = second_factor {
+        let password = RightPassword {
+            user: user.id,
+            verified: &password_hash,
+            rehashed: rehashed.as_ref(),
+            refund: &refund,
+            device: &device,
+        };
+        return Err(require_second_factor(app, &password, factor, user.epoch, delivery).await?.into());
+    }
     let new = NewSession {
-        rehashed: rehashed.map(|rehashed| rehashed.secret().clone()),
+        rehashed,
         remembered: attempt.remembered_address(),
         refund,
         ..new_session(&user, password_hash, delivery, device)
@@ -175,6 +189,7 @@ fn new_session(
         rehashed: None,
         remembered: None,
         refund: Refund::default(),
+        second_factor: None,
     }
 }
 

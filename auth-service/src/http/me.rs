@@ -20,11 +20,14 @@ use crate::db::sessions::{self, Overview};
 use crate::error::Error;
 use crate::sessions::{CurrentSession, SessionId};
 
-/// `{user, session}`.
+/// `{user, session, secondFactor}`.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct MeAnswer {
     user: UserAnswer,
     session: SessionAnswer,
+    /// Whether a login asks for one.
+    second_factor: bool,
 }
 
 /// A session as its owner sees it.
@@ -56,13 +59,13 @@ pub async fn show_me(State(app): State<Arc<App>>, caller: CurrentUser) -> Result
 }
 
 impl From<Overview> for MeAnswer {
-    fn from(Overview { user, session }: Overview) -> Self {
+    fn from(Overview { user, session, has_second_factor }: Overview) -> Self {
         let session = SessionAnswer {
             id: session.id,
             created_at: session.created_at,
             refreshed_at: session.rotated_at,
             expires_at: session.expires_at,
         };
-        Self { user: user.into(), session }
+        Self { user: user.into(), session, second_factor: has_second_factor }
     }
 }

@@ -2,17 +2,22 @@
 //!
 //! axum lives here, in `routes` and in `error`; diesel does not.
 
+pub mod admin_second_factor;
 pub mod admin_users;
 pub mod bootstrap;
+pub mod current_password;
 pub mod current_session;
 pub mod device;
 pub mod document;
 pub mod forgot;
 pub mod jwks;
 pub mod login;
+pub mod login_challenge;
+pub mod login_second_factor;
 pub mod logout;
 pub mod logout_all;
 pub mod me;
+pub mod no_store;
 pub mod optional_json;
 pub mod origin;
 pub mod password;
@@ -25,6 +30,7 @@ pub mod refusal;
 pub mod register;
 pub mod reset;
 pub mod revocations;
+pub mod second_factor;
 pub mod sessions;
 pub mod steady;
 pub mod throttling;

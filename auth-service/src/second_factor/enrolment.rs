@@ -1,7 +1,7 @@
 //! How an account gets a second factor: it is enrolled, pending, and then confirmed by a code of the app.
 
 use super::authenticator::Step;
-use super::factor::Factor;
+use super::factor::{Factor, FactorId};
 
 /// The account has a second factor already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +12,11 @@ pub struct AlreadyOn;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the account has no second factor")]
 pub struct Off;
+
+/// An administrator does not take away their own second factor without the password: whoever stole the session could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("your own second factor is removed with your password, at /api/auth/second-factor")]
+pub struct OwnFactor;
 
 /// Why an enrolment is not confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,16 +42,12 @@ pub fn begin(existing: Option<&Factor>) -> Result<(), AlreadyOn> {
     }
 }
 
-/// Decides whether an enrolment is confirmed. `matched` is the step of the code that was shown, if it is one of the secret's.
-pub fn confirm(enrolled: Option<&Factor>, matched: Option<Step>) -> Result<Step, NotConfirmed> {
+/// Decides whether an enrolment is confirmed, and which. `matched` is the step of the code that was shown, if it is one of the
+/// secret's.
+pub fn confirm(enrolled: Option<&Factor>, matched: Option<Step>) -> Result<(FactorId, Step), NotConfirmed> {
     let factor = enrolled.ok_or(Off)?;
     begin(Some(factor))?;
-    matched.ok_or(NotConfirmed::WrongCode)
-}
-
-/// The factor of an account that has one.
-pub fn confirmed(factor: Option<Factor>) -> Result<Factor, Off> {
-    factor.filter(|factor| factor.is_confirmed).ok_or(Off)
+    matched.map(|step| (factor.id, step)).ok_or(NotConfirmed::WrongCode)
 }
 
 #[cfg(test)]
@@ -63,18 +64,10 @@ mod tests {
 
     #[test]
     fn only_the_apps_code_confirms_and_only_once() {
-        let check =
-            |factor: Option<Factor>, matched, decided| assert_eq!(confirm(factor.as_ref(), matched), decided);
-        check(Some(factor(false)), Some(7), Ok(7));
-        check(Some(factor(false)), None, Err(NotConfirmed::WrongCode));
-        check(Some(factor(true)), Some(7), Err(NotConfirmed::AlreadyOn(AlreadyOn)));
-        check(None, Some(7), Err(NotConfirmed::Off(Off)));
-    }
-
-    #[test]
-    fn a_pending_one_is_not_on() {
-        assert_eq!(confirmed(None), Err(Off));
-        assert_eq!(confirmed(Some(factor(false))), Err(Off));
-        assert!(confirmed(Some(factor(true))).is_ok());
+        let pending = factor(false);
+        assert_eq!(confirm(Some(&pending), Some(7)), Ok((pending.id, 7)));
+        assert_eq!(confirm(Some(&pending), None), Err(NotConfirmed::WrongCode));
+        assert_eq!(confirm(Some(&factor(true)), Some(7)), Err(NotConfirmed::AlreadyOn(AlreadyOn)));
+        assert_eq!(confirm(None, Some(7)), Err(NotConfirmed::Off(Off)));
     }
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::end_reason::EndReason;
 use crate::accounts::{AccountStatus, UserId};
+use crate::second_factor::login::ShownFactor;
 use crate::throttle::{Key, Refund};
 use crate::tokens::refresh_token::{Nonce, NonceHash};
 
@@ -143,6 +144,8 @@ pub struct NewSession {
     pub remembered: Option<Key>,
     /// The attempts that did not fail after all.
     pub refund: Refund,
+    /// What was shown of the account's second factor, if it has one.
+    pub second_factor: Option<ShownFactor>,
 }
 
 /// In which session somebody asks for something, by the gateway's word.

@@ -26,6 +26,8 @@ mod refresh;
 mod register;
 mod replicas;
 mod revocations;
+mod second_factor;
+mod second_step;
 mod sessions;
 mod signature;
 mod statements;

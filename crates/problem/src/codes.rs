@@ -47,6 +47,10 @@ codes! {
     STALE_LINEAGE = "stale_lineage";
     /// 401: e-mail and password do not match an account.
     INVALID_CREDENTIALS = "invalid_credentials";
+    /// 401: the challenge of a login's second step is garbled, too old or no longer stands: begin with the password.
+    INVALID_CHALLENGE = "invalid_challenge";
+    /// 401: the code of a login's second step is wrong, or has been used.
+    INVALID_CODE = "invalid_code";
     /// 401: the call did not come through the gateway.
     IDENTITY_REQUIRED = "identity_required";
     /// 403: the caller's role does not suffice.
@@ -55,6 +59,10 @@ codes! {
     ACCOUNT_DISABLED = "account_disabled";
     /// 403: the password that should have been the current one is not.
     WRONG_PASSWORD = "wrong_password";
+    /// 403: the password is right and a second factor is needed: `challenge` goes to the second step, within `expiresIn` seconds.
+    MFA_REQUIRED = "mfa_required";
+    /// 403: the code that should have confirmed a second factor is not the app's.
+    WRONG_CODE = "wrong_code";
     /// 403: a browser asked for the refresh token in the body.
     BODY_DELIVERY_REFUSED = "body_delivery_refused";
     /// 403: a cookie-bearing call from nowhere, or from an origin that is not allowed.
@@ -79,6 +87,10 @@ codes! {
     EMAIL_TAKEN = "email_taken";
     /// 409: nobody would be left to administer anything.
     LAST_ADMIN = "last_admin";
+    /// 409: the account has a second factor already.
+    SECOND_FACTOR_ON = "second_factor_on";
+    /// 409: the account has no second factor, or none is waiting for its first code.
+    SECOND_FACTOR_OFF = "second_factor_off";
     /// 409: the order's state does not allow that.
     ILLEGAL_TRANSITION = "illegal_transition";
     /// 413: the body is too large.

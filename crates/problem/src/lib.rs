@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// The media type of every error body (RFC 9457 section 3).
 pub const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -35,6 +36,8 @@ pub struct Problem {
     pub detail: String,
     /// Filled for 422 only.
     pub errors: Vec<FieldError>,
+    /// What this code says besides (RFC 9457, 3.2). None is named like a member that every problem has.
+    pub members: Map<String, Value>,
     /// Sent besides the body's own: `WWW-Authenticate`, `Allow`, `Retry-After`, `Set-Cookie` …
     pub headers: HeaderMap,
 }
@@ -50,12 +53,21 @@ struct Body<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
 }
 
 impl Problem {
     /// A problem without further headers or field errors.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: HeaderMap::new() }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: Map::new(),
+            headers: HeaderMap::new(),
+        }
     }
 
     /// Adds a header to the answer; one of the same name stays.
@@ -72,6 +84,13 @@ impl Problem {
         self
     }
 
+    /// Says something besides that belongs to the code, for programs.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The whole answer. `request_id` is the one under which the request stands in the logs.
     pub fn response(&self, request_id: &str) -> Response<Bytes> {
         let body = Body {
@@ -82,6 +101,7 @@ impl Problem {
             code: self.code,
             request_id,
             errors: &self.errors,
+            members: &self.members,
         };
         // Strings, numbers and lists of them: this cannot fail.
         let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -119,6 +139,16 @@ mod tests {
                 "errors": [{"field": "email", "code": "invalid", "message": "no @"}],
             })
         );
+    }
+
+    #[test]
+    fn what_a_code_says_besides_stands_beside_the_rest() {
+        let problem = Problem::new(StatusCode::FORBIDDEN, codes::MFA_REQUIRED, "A code is needed.")
+            .with_member("expiresIn", 300)
+            .with_member("methods", vec!["otp"]);
+        let body: Value = serde_json::from_slice(problem.response("r").body()).unwrap();
+        assert_eq!((&body["expiresIn"], &body["methods"]), (&300.into(), &serde_json::json!(["otp"])));
+        assert_eq!((&body["code"], &body["status"]), (&"mfa_required".into(), &403.into()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod identity_boundary;
 mod refresh;
 mod revocation;
 mod rotation;
+mod second_factor;
 mod settings;
 mod shutdown;
 mod statements;

@@ -1,13 +1,13 @@
 //! A session and its owner, as the owner may see them: one statement.
 
 use database::{Database, Error};
-use diesel::dsl::now;
+use diesel::dsl::{exists, now};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 
 use crate::accounts::{AccountStatus, UserId};
-use crate::db::schema::{sessions, users};
+use crate::db::schema::{second_factors, sessions, users};
 use crate::db::statement::interval;
 use crate::db::users::{USER, User};
 use crate::sessions::{Amr, Delivery, Session, SessionId, SessionPolicy};
@@ -19,6 +19,8 @@ pub struct Overview {
     pub user: User,
     /// The session.
     pub session: Session,
+    /// Whether a login asks for a second factor.
+    pub has_second_factor: bool,
 }
 
 #[derive(Queryable)]
@@ -43,7 +45,9 @@ pub async fn find(
     policy: &SessionPolicy,
 ) -> Result<Option<Overview>, Error> {
     let idle = interval(policy.idle).into_sql::<diesel::sql_types::Interval>();
-    let found: Option<(User, Row)> = db
+    let factor = second_factors::table
+        .filter(second_factors::user_id.eq(users::id).and(second_factors::confirmed_at.is_not_null()));
+    let found: Option<(User, Row, bool)> = db
         .hot(async |connection| {
             sessions::table
                 .inner_join(users::table)
@@ -63,13 +67,18 @@ pub async fn find(
                         sessions::rotated_at,
                         sessions::expires_at,
                     ),
+                    exists(factor),
                 ))
                 .first(connection)
                 .await
                 .optional()
         })
         .await?;
-    Ok(found.map(|(user, row)| Overview { user, session: row.session(id) }))
+    Ok(found.map(|(user, row, has_second_factor)| Overview {
+        user,
+        session: row.session(id),
+        has_second_factor,
+    }))
 }
 
 impl Row {

@@ -1,18 +1,21 @@
 //! The second statement of a login: the session and its audit row, if the account is still the one that was verified. With them the
-//! attempt is taken back, the address remembered and a better hash stored.
+//! attempt is taken back, a code of the second factor used up, the address remembered and a better hash stored.
 
 use database::{Database, Error};
 use diesel::data_types::PgInterval;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::sql_types::{Array, Bool, Bytea, Int4, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, Bool, Bytea, Int4, Int8, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::statement::{interval, prepared, push_given};
 use crate::db::throttles::Rules;
+use crate::second_factor::Step;
 use crate::sessions::{NewSession, Session, SessionPolicy};
 use crate::throttle::Key;
 use crate::tokens::refresh_token::NonceHash;
@@ -28,6 +31,9 @@ struct Open<'a> {
     rehashed: Option<&'a str>,
     remembered: Option<&'a [u8]>,
     refund: Rules<'a>,
+    factor_id: Option<Uuid>,
+    step: Option<Step>,
+    recovery_hash: Option<&'a [u8]>,
 }
 
 prepared!(Open selects (Timestamptz, Timestamptz));
@@ -52,13 +58,17 @@ impl QueryFragment<Pg> for Open<'_> {
             "refunded": Array<Bytea> = &self.refund.keys,
             "allowed": Array<Int4> = &self.refund.allowed,
             "cleared": Array<Bool> = &self.refund.own,
+            "factor_id": Nullable<SqlUuid> = &self.factor_id,
+            "step": Nullable<Int8> = &self.step,
+            "recovery_hash": Nullable<Bytea> = &self.recovery_hash,
         );
         out.push_sql(OPEN);
         Ok(())
     }
 }
 
-/// Opens a session. `None`: the account's hash, epoch or status changed since its password was verified.
+/// Opens a session, and uses up what was shown of a second factor. `None`: the account's hash, epoch, status or second factor
+/// changed since its password was verified, or the code has been used.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
@@ -72,6 +82,9 @@ pub async fn open(db: &Database, new: &NewSession, policy: &SessionPolicy) -> Re
         rehashed: new.rehashed.as_ref().map(|hash| hash.expose().as_str()),
         remembered: new.remembered.as_ref().map(Key::as_bytes),
         refund: Rules::of(&new.refund.0),
+        factor_id: new.second_factor.as_ref().map(|shown| shown.factor.0),
+        step: new.second_factor.as_ref().and_then(|shown| shown.proof.step()),
+        recovery_hash: new.second_factor.as_ref().and_then(|shown| shown.proof.recovery()),
     };
     let opened: Option<(OffsetDateTime, OffsetDateTime)> =
         db.hot(async |connection| statement.get_result(connection).await.optional()).await?;

@@ -1,11 +1,9 @@
 -- Follows `WITH given (session_id, user_id, epoch, password_hash, nonce_hash, delivery, amr, address, user_agent, request_id,
--- absolute, audit_id, rehashed, remembered, refunded, allowed, cleared) AS (…)`.
+-- absolute, audit_id, rehashed, remembered, refunded, allowed, cleared,
+-- factor_id, step, recovery_hash) AS (…)`.
 
-, opened AS (
-    INSERT INTO sessions (id, user_id, created_at, expires_at, rotated_at, epoch, nonce_hash, delivery, amr, address,
-                          user_agent)
-    SELECT given.session_id, users.id, now(), now() + given.absolute, now(), users.epoch, given.nonce_hash,
-           given.delivery, given.amr, given.address, given.user_agent
+, standing AS (
+    SELECT users.id, users.epoch
     FROM given JOIN users ON users.id = given.user_id
     -- As they were when the password was verified: a login that overlaps a change opens nothing.
     -- A hash that was to be replaced anyway may have been by another login; whoever changes a password raises the epoch.
@@ -14,6 +12,49 @@
       AND users.status = 'active'
     -- An account that is being deleted is waited for, and then not there; the foreign key would fail the statement.
     FOR KEY SHARE OF users
+
+), stepped AS (
+    -- Judged on the row as it is once its lock is held: of those that show one code at once the first takes the step.
+    UPDATE second_factors AS factor
+    SET last_step = given.step
+    FROM given, standing
+    WHERE factor.user_id = standing.id
+      AND factor.id = given.factor_id
+      AND factor.confirmed_at IS NOT NULL
+      AND given.step > coalesce(factor.last_step, -1)
+    RETURNING factor.user_id
+
+), recovered AS (
+    DELETE FROM recovery_codes AS code
+    USING given, standing, second_factors AS factor
+    WHERE factor.user_id = standing.id
+      AND factor.id = given.factor_id
+      AND factor.confirmed_at IS NOT NULL
+      AND code.user_id = factor.user_id
+      AND code.generation = factor.codes_generation
+      AND code.hash = given.recovery_hash
+    RETURNING code.user_id
+
+), proved AS (
+    SELECT user_id FROM stepped
+    UNION ALL
+    SELECT user_id FROM recovered
+    UNION ALL
+    -- The password alone, while no second factor is in force.
+    SELECT standing.id
+    FROM given, standing
+    WHERE given.factor_id IS NULL
+      AND NOT EXISTS (
+          SELECT FROM second_factors AS factor
+          WHERE factor.user_id = standing.id AND factor.confirmed_at IS NOT NULL
+      )
+
+), opened AS (
+    INSERT INTO sessions (id, user_id, created_at, expires_at, rotated_at, epoch, nonce_hash, delivery, amr, address,
+                          user_agent)
+    SELECT given.session_id, standing.id, now(), now() + given.absolute, now(), standing.epoch, given.nonce_hash,
+           given.delivery, given.amr, given.address, given.user_agent
+    FROM given, standing JOIN proved ON proved.user_id = standing.id
     RETURNING id, user_id, created_at, expires_at
 
 ), audited AS (

@@ -124,6 +124,7 @@ pub(super) fn new_session(user: UserId, epoch: i32) -> NewSession {
         rehashed: None,
         remembered: None,
         refund: Refund::default(),
+        second_factor: None,
     }
 }
 

@@ -136,7 +136,7 @@ impl Actor {
         self.gateway.forward(request, &self.identity, &self.address).await
     }
 
-    async fn send(&mut self, method: Method, path: &str, body: &Value) -> Reply {
+    pub(super) async fn send(&mut self, method: Method, path: &str, body: &Value) -> Reply {
         let request = self.request(method, path).header(CONTENT_TYPE, "application/json");
         self.finish(request.body(Body::from(body.to_string())).expect("a request")).await
     }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod app;
+mod authenticator;
 mod gateway;
 mod postgres_proxy;
 mod reply;
@@ -10,6 +11,7 @@ mod subscriber;
 
 pub(crate) use actor::Actor;
 pub(crate) use app::{JWT_SECRET, PASSWORD, Replica, TestApp, migrated_database};
+pub(crate) use authenticator::Authenticator;
 pub(crate) use gateway::{Gateway, IDENTITY_KEY, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
 pub(crate) use reply::Reply;

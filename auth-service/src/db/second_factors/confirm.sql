@@ -1,0 +1,25 @@
+-- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
+-- factor_id, step, hashes) AS (…)`. No password takes part.
+
+, confirmed AS (
+    UPDATE second_factors AS factor
+    -- The code that confirms is used up by it.
+    SET confirmed_at = now(), last_step = given.step
+    FROM given, asking
+    WHERE factor.user_id = asking.id AND factor.id = given.factor_id AND factor.confirmed_at IS NULL
+    RETURNING factor.user_id, factor.codes_generation
+
+), added AS (
+    INSERT INTO recovery_codes (user_id, hash, generation)
+    SELECT confirmed.user_id, hash, confirmed.codes_generation
+    FROM given, confirmed, unnest(given.hashes) AS hash
+
+), audited AS (
+    INSERT INTO audit_events (id, kind, user_id, session_id, address, user_agent, request_id, detail)
+    SELECT given.audit_id, 'second_factor_confirmed', confirmed.user_id, given.asking_session, given.address,
+           given.user_agent, given.request_id, '{}'
+    FROM given, confirmed
+)
+
+SELECT EXISTS (SELECT FROM asking), true, EXISTS (SELECT FROM confirmed)
+FROM given
