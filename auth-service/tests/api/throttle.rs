@@ -108,10 +108,10 @@ async fn strangers_lock_nobody_out() {
         TestApp::start_with(&[("THROTTLE_ACCOUNT_ADDRESS", "5/15m"), ("THROTTLE_ACCOUNT", "10/1h")]).await;
     let ann = app.customer("ann").await;
     for stranger in 1..=10 {
-        let stranger = ann.from_address(&format!("198.51.100.{stranger}"));
+        let stranger = ann.at_address(&format!("198.51.100.{stranger}"));
         attempt(&stranger, "ann", WRONG).await.refused(401, "invalid_credentials");
     }
-    let elsewhere = ann.from_address("198.51.100.99");
+    let elsewhere = ann.at_address("198.51.100.99");
     assert!(wait(attempt(&elsewhere, "ann", PASSWORD).await) > 3_500);
     attempt(&ann, "ann", PASSWORD).await.expect(200);
     // Nor those who share her address, by trying other accounts.
@@ -124,16 +124,16 @@ async fn an_address_of_its_own_for_each_attempt_is_one_network() {
     let app = TestApp::start_with(&[("THROTTLE_ADDRESS", "3/1h")]).await;
     let ann = app.registered("ann").await;
     for number in 1..=3 {
-        let from = ann.from_address(&format!("2001:db8:7:7:{number}::{number}"));
+        let from = ann.at_address(&format!("2001:db8:7:7:{number}::{number}"));
         attempt(&from, &format!("guess{number}"), WRONG).await.refused(401, "invalid_credentials");
     }
-    wait(attempt(&ann.from_address("2001:db8:7:7::4"), "guess4", WRONG).await);
-    attempt(&ann.from_address("2001:db8:7:8::4"), "guess4", WRONG).await.refused(401, "invalid_credentials");
+    wait(attempt(&ann.at_address("2001:db8:7:7::4"), "guess4", WRONG).await);
+    attempt(&ann.at_address("2001:db8:7:8::4"), "guess4", WRONG).await.refused(401, "invalid_credentials");
     // An IPv4 address is one, however it is written.
     for spelling in ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"] {
-        attempt(&ann.from_address(spelling), "guess5", WRONG).await.refused(401, "invalid_credentials");
+        attempt(&ann.at_address(spelling), "guess5", WRONG).await.refused(401, "invalid_credentials");
     }
-    wait(attempt(&ann.from_address("::ffff:192.0.2.7"), "guess5", WRONG).await);
+    wait(attempt(&ann.at_address("::ffff:192.0.2.7"), "guess5", WRONG).await);
 }
 
 #[tokio::test]

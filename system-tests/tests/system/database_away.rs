@@ -24,6 +24,10 @@ async fn everything_that_needs_it_answers_503_at_once_and_recovers_by_itself() {
 
     let credentials = json!({"email": ann.email, "password": PASSWORD});
     unavailable("login", ann.client.post("/api/auth/login", &credentials)).await;
+    let guess = json!({"email": ann.email, "password": "not the password"});
+    unavailable("a guess", ann.client.post("/api/auth/login", &guess)).await;
+    let bob = json!({"email": "bob@shop.example", "password": PASSWORD});
+    unavailable("a registration", ann.client.post("/api/auth/register", &bob)).await;
     unavailable("refresh", ann.refresh()).await;
     unavailable("orders", ann.client.get("/api/orders")).await;
     assert_eq!(ann.refresh_token(), token, "nobody's cookie is taken away for it");

@@ -16,5 +16,6 @@ mod second_factor;
 mod settings;
 mod shutdown;
 mod statements;
+mod throttling;
 mod tls;
 mod tokens;

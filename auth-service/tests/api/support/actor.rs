@@ -46,7 +46,7 @@ impl Actor {
     }
 
     /// The same person somewhere else.
-    pub(crate) fn from_address(&self, address: &str) -> Self {
+    pub(crate) fn at_address(&self, address: &str) -> Self {
         Self { address: address.to_owned(), ..self.clone() }
     }
 
