@@ -22,6 +22,13 @@ pub(crate) fn for_use(profile: &str) -> Result<PathBuf> {
     Ok(workspace::target()?.join(if profile == "dev" { "debug" } else { profile }))
 }
 
+/// Builds an example of a package's beside what [`for_use`] builds.
+pub(crate) fn example(profile: &str, package: &str, name: &str) -> Result<()> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--profile", profile, "--package", package, "--example", name]);
+    run(command)
+}
+
 /// Builds everything that tests need in one go: the tests, and beside them the binaries that system
 /// tests start. Integration tests make cargo build their package's binaries, so nothing is built twice.
 pub(crate) fn for_tests() -> Result<PathBuf> {

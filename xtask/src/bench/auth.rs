@@ -19,13 +19,13 @@ use crate::stack::{self, processes::Processes};
 use crate::{build, orphans, packages};
 
 const FIRST_PORT: u16 = 24_000;
-const SEED: &str = include_str!("seed.sql");
-const DATABASE: &str = "portcullis_auth";
+pub(super) const SEED: &str = include_str!("seed.sql");
+pub(super) const DATABASE: &str = "portcullis_auth";
 /// Statements are prepared, connections opened and pages read before anything is counted.
 const WARM_UP_SECONDS: u64 = 2;
 
 /// A server as one would run it, but for the wait for the disk: commits are acknowledged before they are there.
-const SERVER: [(&str, &str); 6] = [
+pub(super) const SERVER: [(&str, &str); 6] = [
     ("synchronous_commit", "off"),
     ("fsync", "on"),
     // How many pages are logged whole depends on when the last checkpoint was, not on what is measured.
@@ -111,7 +111,7 @@ fn settings() -> Result<Settings> {
     Ok(Settings::throwaway()?.with("REFRESH_GRACE", "0s").with("ALLOW_BOOTSTRAP", "false"))
 }
 
-fn subjects<'a>(
+pub(super) fn subjects<'a>(
     processes: &Processes,
     postgres: u32,
     server: &'a Server,

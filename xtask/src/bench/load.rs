@@ -37,6 +37,11 @@ pub(crate) struct Wrk<'a> {
 impl Wrk<'_> {
     /// Presents the tokens of a file, and their successors, for some seconds.
     pub(crate) fn run(&self, tokens: &Path, seconds: u64) -> Result<Load> {
+        self.run_paced(tokens, seconds, 0)
+    }
+
+    /// The same with a pause of each client's before each request, of up to twice so many milliseconds.
+    pub(crate) fn run_paced(&self, tokens: &Path, seconds: u64, pause_ms: u32) -> Result<Load> {
         let script = self.folder.join("refresh.lua");
         fs::write(&script, LUA).context("writing the script for wrk")?;
         let mut command = Command::new(self.program);
@@ -47,7 +52,8 @@ impl Wrk<'_> {
             .arg(format!("--script={}", script.display()))
             .arg(format!("http://127.0.0.1:{}", self.gateway))
             .env("TOKENS_FILE", tokens)
-            .env("ORIGIN", self.origin);
+            .env("ORIGIN", self.origin)
+            .env("PAUSE_MS", pause_ms.to_string());
         parse_wrk(&output(command)?)
     }
 }

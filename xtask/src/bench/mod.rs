@@ -1,7 +1,9 @@
 //! `cargo xtask bench …`: what Portcullis costs, measured beside what it is compared with. docs/benchmarks.md tells how.
 
 mod auth;
+mod flood;
 mod load;
+mod logins;
 mod report;
 mod usage;
 
@@ -14,11 +16,14 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// Refreshes through the gateway, beside pgbench of the bare statement on the same server.
     Auth(auth::Arguments),
+    /// Logins beside bare hashes, and what they and refreshes do to each other.
+    Logins(logins::Arguments),
 }
 
 /// Measures and prints.
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Auth(arguments) => auth::run(arguments),
+        Bench::Logins(arguments) => logins::run(arguments),
     }
 }

@@ -2,12 +2,18 @@
 -- answer goes to its back, so each request presents the newest token of some session. Run with one thread: a thread
 -- has a queue of its own.
 --   TOKENS_FILE  one refresh token a line       ORIGIN  the page that sends the cookie
+--   PAUSE_MS     how long a connection waits before each request, on average; 0: not at all
 local queue, head, tail = {}, 1, 0
 for line in io.lines(os.getenv("TOKENS_FILE")) do
   tail = tail + 1
   queue[tail] = line
 end
 local headers = { ["Host"] = "localhost", ["User-Agent"] = "bench", ["Origin"] = os.getenv("ORIGIN") }
+
+local pause = tonumber(os.getenv("PAUSE_MS"))
+if pause > 0 then
+  function delay() return math.random(0, 2 * pause) end
+end
 
 function request()
   local token = queue[head] or "exhausted"
