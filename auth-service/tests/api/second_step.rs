@@ -151,7 +151,7 @@ const LIMITS: [(&str, &str); 3] =
 async fn codes_are_not_searched_and_passwords_are_counted_apart() {
     let app = TestApp::start_with(&LIMITS).await;
     let (_, phone) = app.careful_customer("ann").await;
-    let (wrong, mut thief) = (phone.wrong_code(), app.visitor().from_address("198.51.100.66"));
+    let (wrong, mut thief) = (phone.wrong_code(), app.visitor().at_address("198.51.100.66"));
     let challenge = thief.first_step("ann").await;
     for _ in 0..5 {
         thief.second_step(&challenge, &wrong).await.refused(401, "invalid_code");
@@ -164,10 +164,10 @@ async fn codes_are_not_searched_and_passwords_are_counted_apart() {
 
     // From many addresses the account as a whole has a limit; where its owner has logged in before, they still do.
     for number in 0..15 {
-        let mut elsewhere = thief.from_address(&format!("198.51.100.{number}"));
+        let mut elsewhere = thief.at_address(&format!("198.51.100.{number}"));
         elsewhere.second_step(&challenge, &wrong).await.refused(401, "invalid_code");
     }
-    let mut elsewhere = thief.from_address("198.51.100.99");
+    let mut elsewhere = thief.at_address("198.51.100.99");
     elsewhere.second_step(&challenge, &phone.code(0)).await.refused(429, "too_many_attempts");
     let mut owner = app.visitor();
     let challenge = owner.first_step("ann").await;
