@@ -45,7 +45,12 @@ pub enum Rejection {
     /// No server of the upstream can be reached.
     #[error("The service behind this path is not reachable at the moment.")]
     Unreachable,
-    /// The upstream's answer broke off or was no HTTP.
+    /// The upstream may have seen the request, and its connection was lost before an answer began.
+    #[error(
+        "The service behind this path was lost before it answered. Whether it did what was asked is not known."
+    )]
+    Lost,
+    /// The upstream's answer was no HTTP.
     #[error("The service behind this path gave no usable answer.")]
     BadAnswer,
     /// The upstream took too long.
@@ -82,6 +87,7 @@ impl Rejection {
             Self::NoKeys | Self::InDoubt | Self::Unreachable => {
                 (StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE)
             }
+            Self::Lost => (StatusCode::SERVICE_UNAVAILABLE, codes::ANSWER_LOST),
             Self::BadAnswer => (StatusCode::BAD_GATEWAY, codes::BAD_GATEWAY),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, codes::GATEWAY_TIMEOUT),
             Self::BrokenBody => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
@@ -108,7 +114,7 @@ impl Rejection {
             Self::NoRoute(NoRoute::Method(allow)) => Some((ALLOW, allow.clone())),
             Self::Insecure(Insecure::Redirect(location)) => Some((LOCATION, location.clone())),
             Self::Unauthenticated(refusal) => Some((WWW_AUTHENTICATE, challenge(refusal))),
-            Self::NoKeys | Self::InDoubt | Self::Unreachable => {
+            Self::NoKeys | Self::InDoubt | Self::Unreachable | Self::Lost => {
                 Some((RETRY_AFTER, HeaderValue::from_static("1")))
             }
             _ => None,
@@ -179,6 +185,8 @@ mod tests {
         check(Forbidden::Role(vec!["ADMIN".into()]), 403, "forbidden", None);
         check(Rejection::NoKeys, 503, "unavailable", Some((RETRY_AFTER, "1")));
         check(Rejection::InDoubt, 503, "unavailable", Some((RETRY_AFTER, "1")));
+        check(Rejection::Lost, 503, "answer_lost", Some((RETRY_AFTER, "1")));
+        check(Rejection::BadAnswer, 502, "bad_gateway", None);
         check(Rejection::TooSlow, 504, "gateway_timeout", None);
     }
 

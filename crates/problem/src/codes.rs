@@ -115,10 +115,12 @@ codes! {
     HEADERS_TOO_LARGE = "headers_too_large";
     /// 500: our fault; the request id leads to the log.
     INTERNAL = "internal";
-    /// 502: the upstream did not answer, or not in HTTP.
+    /// 502: the upstream answered, but not in HTTP.
     BAD_GATEWAY = "bad_gateway";
     /// 503: something that is needed is away or busy; see `Retry-After`.
     UNAVAILABLE = "unavailable";
+    /// 503: the upstream was lost before it answered; whether it did what was asked is not known.
+    ANSWER_LOST = "answer_lost";
     /// 504: the upstream took too long.
     GATEWAY_TIMEOUT = "gateway_timeout";
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -91,6 +92,7 @@ impl ForwardError {
             Self::Send(SendError::Broken(error)) => match client_fault(error) {
                 Some(BodyError::TooLarge(limit)) => BodyTooLarge { limit: *limit }.into(),
                 Some(_) => Rejection::BrokenBody,
+                None if is_lost(error) => Rejection::Lost,
                 None => Rejection::BadAnswer,
             },
             Self::Expired(Expired::Upload) => Rejection::RequestTooSlow,
@@ -110,7 +112,7 @@ impl ForwardError {
     pub fn counts_as(&self) -> Option<Failed> {
         match self.rejection() {
             Rejection::Unreachable => Some(Failed::Unreachable),
-            Rejection::BadAnswer => Some(Failed::Broken),
+            Rejection::BadAnswer | Rejection::Lost => Some(Failed::Broken),
             Rejection::TooSlow => Some(Failed::Timeout),
             _ => None,
         }
@@ -131,6 +133,12 @@ impl ForwardError {
             None => tracing::debug!(upstream, request_id, error = causes, "a request broke off"),
         }
     }
+}
+
+/// Whether the connection ended, in whatever way, before the answer's head was there.
+fn is_lost(error: &hyper::Error) -> bool {
+    let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    ended || error.is_body_write_aborted() || error.source().is_some_and(|cause| cause.is::<io::Error>())
 }
 
 /// hyper reports a request body's own error as the cause of the exchange's.

@@ -26,24 +26,61 @@ async fn a_dead_upstream_is_503() {
     assert_eq!(gateway.ready().await.status, 503, "for want of keys only");
 }
 
-#[tokio::test]
-async fn an_upstream_that_hangs_up_is_502_and_asked_once() {
-    let orders = Upstream::raw(|mut stream| async move {
-        let mut asked = [0; 4096];
-        let _ = stream.read(&mut asked).await;
+/// What an upstream does with the connection once it has read the request.
+async fn after_reading(begins: &'static str, resets: bool) -> Upstream {
+    Upstream::raw(move |mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(begins.as_bytes()).await;
+        if resets {
+            stream.set_zero_linger().unwrap();
+        }
     })
-    .await;
-    let gateway = Setup::of(&orders).start().await;
-    gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
-    assert_eq!(orders.connections(), 1, "it may have acted on the request");
+    .await
 }
 
 #[tokio::test]
-async fn an_upstream_that_speaks_no_http_is_502() {
+async fn an_upstream_that_is_lost_before_it_answers_is_503_and_asked_once() {
+    for (begins, resets) in [("", false), ("", true), ("HTTP/1.1 200 OK\r\nConte", false), ("HTT", true)] {
+        let (lost, other) = (after_reading(begins, resets).await, Upstream::telling().await);
+        for line in ["GET /public", "POST /public"] {
+            let servers = vec![lost.address, other.address];
+            let gateway = Setup { servers, ..Setup::default() }.start().await;
+            let before = lost.connections();
+            let answer = gateway.ask(line, &["Content-Length: 0"]).await;
+            answer.expect(503, "answer_lost");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert_eq!(lost.connections(), before + 1, "it may have acted on the request");
+            let metrics = gateway.metrics().await;
+            let counted = "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1";
+            assert!(metrics.contains(counted), "{metrics}");
+        }
+        assert!(other.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_lost_in_the_middle_of_the_upload_is_503() {
+    let orders = after_reading("", true).await;
+    let gateway = Setup::of(&orders).start().await;
+    let mut client = gateway.client().await;
+    client.send("POST /public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\nbegins").await;
+    client.answer(false).await.expect(503, "answer_lost");
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_something_else_is_502() {
+    for answer in ["220 smtp.example ESMTP\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
+        let orders = after_reading(answer, false).await;
+        let gateway = Setup::of(&orders).start().await;
+        gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_speaks_first_is_never_passed_on() {
     let orders = Upstream::raw(|mut stream| async move {
         let _ = stream.write_all(b"220 smtp.example ESMTP\r\n").await;
-        let mut asked = [0; 4096];
-        let _ = stream.read(&mut asked).await;
+        let _ = stream.read(&mut [0; 4096]).await;
     })
     .await;
     let gateway = Setup::of(&orders).start().await;
