@@ -93,16 +93,26 @@ pub async fn keep_fresh(tokens: Arc<Tokens>, sources: Vec<Source>, every: Durati
     }
 }
 
-/// Asks one source after the other until one has a key set.
+/// Asks one source after the other until one has a key set, and the others for a key that this one lacks.
 async fn refresh(tokens: &Tokens, sources: &[Source]) -> bool {
+    let mut succeeded = false;
     for source in sources {
-        match source.fetch().await.and_then(|document| Ok(tokens.replace_keys(&document)?)) {
-            Ok(()) => return true,
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(url = %source.uri(), %error, cause, "the key set could not be fetched");
-            }
+        let missing = tokens.keys().still_missing();
+        if succeeded && missing.is_none() {
+            break;
+        }
+        // What another source lacks as well is no newer than what the first one had.
+        let wanted = missing.filter(|_| succeeded);
+        match source.fetch().await.and_then(|document| Ok(tokens.replace_keys(&document, wanted.as_deref())?))
+        {
+            Ok(()) => succeeded = true,
+            Err(error) => tell(source, &error),
         }
     }
-    false
+    succeeded
+}
+
+fn tell(source: &Source, error: &FetchError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(url = %source.uri(), %error, cause, "the key set could not be fetched");
 }

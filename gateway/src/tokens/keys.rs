@@ -17,6 +17,10 @@ use super::revocations::Full;
 
 /// An honest auth service has two or three keys.
 const MOST_REVOKED: usize = 1024;
+/// For so long after a key was revoked the key set is fetched whenever a token needs it.
+const UNSETTLED: Duration = Duration::from_secs(10);
+/// Between two such fetches.
+const SHORT_COOL_DOWN: Duration = Duration::from_millis(100);
 
 /// What a new document did to the key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,10 @@ struct Loaded {
 struct Rounds {
     running: bool,
     last: Option<Instant>,
+    /// A key was revoked a moment ago, and the one in its place may sign before it is published everywhere.
+    unsettled_until: Option<Instant>,
+    /// The key that somebody waits for.
+    missing: Option<String>,
 }
 
 /// See the module.
@@ -101,6 +109,10 @@ impl Keys {
         }
         loaded.revoked.insert(kid.to_owned(), until);
         loaded.keys = loaded.keys.take().map(|keys| Arc::new(KeySet::clone(&keys).without(|id| id == kid)));
+        drop(loaded);
+        // Another key signs in its place, and perhaps from this moment on.
+        self.rounds().unsettled_until = Some(Instant::now() + UNSETTLED);
+        self.wanted.notify_one();
         Ok(true)
     }
 
@@ -120,13 +132,13 @@ impl Keys {
         (self.successes.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 
-    /// A key is not in `used`. Waits for a refresh if one may be had; answers whether to look again.
-    pub(crate) async fn refreshed(&self, used: Option<&Arc<KeySet>>) -> bool {
+    /// This key, or any, is not in `used`. Waits for a refresh if one may be had; answers whether to look again.
+    pub(crate) async fn refreshed(&self, used: Option<&Arc<KeySet>>, missing: Option<&str>) -> bool {
         let mut finished = self.finished.subscribe();
         if !self.same(used) {
             return true;
         }
-        if !self.ask() {
+        if !self.ask(missing) {
             return false;
         }
         let refreshed = tokio::time::timeout(self.wait, finished.changed()).await;
@@ -160,11 +172,20 @@ impl Keys {
     pub(crate) fn round_ends(&self, succeeded: bool) {
         let counter = if succeeded { &self.successes } else { &self.failures };
         counter.fetch_add(1, Ordering::Relaxed);
-        *self.rounds() = Rounds { running: false, last: Some(Instant::now()) };
+        let mut rounds = self.rounds();
+        (rounds.running, rounds.last, rounds.missing) = (false, Some(Instant::now()), None);
+        drop(rounds);
         self.finished.send_modify(|rounds| *rounds += 1);
     }
 
-    /// Resolves when a request wants a refresh.
+    /// The key that the round under way is for, if the current set lacks it.
+    pub(crate) fn still_missing(&self) -> Option<String> {
+        let missing = self.rounds().missing.clone()?;
+        let has_it = self.current().is_some_and(|keys| keys.contains(&missing));
+        (!has_it && !self.is_revoked(&missing)).then_some(missing)
+    }
+
+    /// Resolves when a refresh is wanted, by a request or because a key was revoked.
     pub(crate) async fn wanted(&self) {
         self.wanted.notified().await;
     }
@@ -178,13 +199,15 @@ impl Keys {
     }
 
     /// Is a refresh under way, or may one be begun?
-    fn ask(&self) -> bool {
+    fn ask(&self, missing: Option<&str>) -> bool {
         let mut rounds = self.rounds();
         if !rounds.running {
-            if rounds.last.is_some_and(|last| last.elapsed() < self.cool_down) {
+            let cool_down = if rounds.are_unsettled() { SHORT_COOL_DOWN } else { self.cool_down };
+            if rounds.last.is_some_and(|last| last.elapsed() < cool_down) {
                 return false;
             }
             rounds.running = true;
+            rounds.missing = missing.map(str::to_owned);
             self.wanted.notify_one();
         }
         true
@@ -192,6 +215,12 @@ impl Keys {
 
     fn rounds(&self) -> MutexGuard<'_, Rounds> {
         self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rounds {
+    fn are_unsettled(&self) -> bool {
+        self.unsettled_until.is_some_and(|until| Instant::now() < until)
     }
 }
 
@@ -281,7 +310,7 @@ mod tests {
             keys.round_ends(true);
         };
         let (first, second, ()) =
-            tokio::join!(keys.refreshed(used.as_ref()), keys.refreshed(used.as_ref()), fetcher);
+            tokio::join!(keys.refreshed(used.as_ref(), None), keys.refreshed(used.as_ref(), None), fetcher);
         assert!(first && second);
         assert_eq!(keys.fetches(), (1, 0));
     }
@@ -292,14 +321,37 @@ mod tests {
         keys.round_begins();
         keys.round_ends(true);
         let used = keys.current();
-        assert!(!keys.refreshed(used.as_ref()).await);
+        assert!(!keys.refreshed(used.as_ref(), None).await);
         keys.replace(&document(&[("c", 1)])).unwrap();
-        assert!(keys.refreshed(used.as_ref()).await, "the set has changed already");
+        assert!(keys.refreshed(used.as_ref(), None).await, "the set has changed already");
+    }
+
+    #[tokio::test]
+    async fn a_revoked_key_is_a_reason_to_fetch_and_shortens_the_cool_down() {
+        let keys = loaded();
+        keys.round_begins();
+        keys.round_ends(true);
+        keys.revoke("a", 100).unwrap();
+        keys.wanted().await;
+        keys.round_begins();
+        keys.round_ends(true);
+        tokio::time::sleep(SHORT_COOL_DOWN).await;
+        let used = keys.current();
+        let fetcher = async {
+            keys.wanted().await;
+            keys.round_begins();
+            assert_eq!(keys.still_missing().as_deref(), Some("b"));
+            keys.replace(&document(&[("b", 1)])).unwrap();
+            assert_eq!(keys.still_missing(), None);
+            keys.round_ends(true);
+        };
+        let (refreshed, ()) = tokio::join!(keys.refreshed(used.as_ref(), Some("b")), fetcher);
+        assert!(refreshed);
     }
 
     #[tokio::test]
     async fn the_wait_is_bounded() {
         let keys = Keys::new(COOL_DOWN, Duration::from_millis(1));
-        assert!(!keys.refreshed(keys.current().as_ref()).await);
+        assert!(!keys.refreshed(keys.current().as_ref(), None).await);
     }
 }

@@ -40,6 +40,15 @@ pub enum Unverified {
     NoKeys,
 }
 
+impl Unverified {
+    fn missing_key(&self) -> Option<&str> {
+        match self {
+            Self::Refused(Refusal::UnknownKey { kid }) => Some(kid),
+            _ => None,
+        }
+    }
+}
+
 /// Where the answer came from, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -107,11 +116,17 @@ impl Tokens {
         self.keys.fetches()
     }
 
-    /// Takes a published document as the new key set, and forgets the tokens that it may no longer verify.
+    /// Takes a published document as the new key set, and forgets the tokens that it may no longer verify. Where a key is
+    /// `wanted`, only a document that has it is taken.
     ///
     /// # Errors
     /// The document is unusable; nothing changes.
-    pub fn replace_keys(&self, document: &[u8]) -> Result<(), KeySetError> {
+    pub fn replace_keys(&self, document: &[u8], wanted: Option<&str>) -> Result<(), KeySetError> {
+        if let Some(kid) = wanted
+            && !KeySet::parse(document)?.contains(kid)
+        {
+            return Ok(());
+        }
         // The keys first: from then on nothing can be verified by a lost key, and what still is will not be kept.
         if self.keys.replace(document)? == Change::Lost {
             tracing::info!("the key set lost a key: known tokens are verified again");
@@ -172,8 +187,8 @@ impl Tokens {
             Err(Unverified::Refused(Refusal::UnknownKey { kid })) if self.keys.is_revoked(&kid) => {
                 Err(Unverified::Revoked)
             }
-            Err(Unverified::NoKeys | Unverified::Refused(Refusal::UnknownKey { .. }))
-                if self.keys.refreshed(keys.as_ref()).await =>
+            Err(refusal @ (Unverified::NoKeys | Unverified::Refused(Refusal::UnknownKey { .. })))
+                if self.keys.refreshed(keys.as_ref(), refusal.missing_key()).await =>
             {
                 let (began, keys) = (self.cache.generation(), self.keys.current());
                 self.check_with(keys.as_deref(), token, fingerprint, now, began)

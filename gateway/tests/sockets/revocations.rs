@@ -295,6 +295,28 @@ async fn a_revoked_key_takes_its_tokens_along_at_once_and_does_not_come_back() {
     until(&gateway, "gateway_revocations 1").await;
 }
 
+/// The key in the place of a revoked one signs at once, and no cool-down keeps anybody from fetching it.
+#[tokio::test]
+async fn the_key_in_its_place_is_known_at_once() {
+    let (orders, issuer, feed) = (Upstream::telling().await, Issuer::new().await, Feed::empty().await);
+    let gateway = following(&orders, &issuer, &feed, "jwks_cooldown = \"1h\"\njwks_wait = \"10s\"").await;
+    let mut client = gateway.client().await;
+    let old = issuer.token();
+    issuer.add_key("k2");
+    let new = issuer.token_with("k2", json!({"jti": "j-2"}));
+    get(&mut client, &new).await.expect(401, "invalid_token");
+    feed.revoke(r#""kind":"key","kid":"k1""#);
+    refused(&mut client, &old).await.expect(401, "invalid_token");
+    eventually("the set is fetched although nobody asked", async || (issuer.fetches() >= 2).then_some(()))
+        .await;
+    // And again, because it was published a moment later.
+    issuer.publish(&["k2"]);
+    eventually("the new key's tokens are good", async || {
+        (get(&mut client, &new).await.status == 200).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_there_is_no_room_for_is_doubt_whatever_the_policy() {
     let (orders, issuer, feed) = (Upstream::telling().await, Issuer::new().await, Feed::empty().await);

@@ -92,6 +92,30 @@ async fn a_new_key_is_fetched_when_a_token_names_it() {
     assert_eq!(issuer.fetches(), 2);
 }
 
+/// One replica of the issuer has a new key already, and another one does not.
+#[tokio::test]
+async fn the_other_sources_are_asked_for_a_key_and_an_older_set_is_not_taken_from_them() {
+    let (orders, behind) = (Upstream::telling().await, Issuer::new().await);
+    behind.add_key("k2");
+    behind.add_key("k3");
+    let ahead = behind.replica().await;
+    let tokens = "jwks_cooldown = \"1ms\"\njwks_wait = \"10s\"";
+    let setup = Setup { tokens, second_issuer: Some(&ahead), ..Setup::with(&orders, &behind) };
+    let gateway = setup.start().await;
+    ahead.publish(&["k1", "k2"]);
+    assert_eq!(gateway.get_with("/private", &behind.token_with("k2", json!({}))).await.status, 200);
+    assert_eq!((behind.fetches(), ahead.fetches()), (2, 1));
+    // Now the first is ahead, and a key that nobody has does not bring the older set back.
+    behind.publish(&["k1", "k2"]);
+    ahead.publish(&["k1"]);
+    tokio::time::sleep(Duration::from_millis(2)).await; // The cool-down.
+    gateway.get_with("/private", &behind.token_with("k3", json!({}))).await.expect(401, "invalid_token");
+    assert_eq!((behind.fetches(), ahead.fetches()), (3, 2));
+    let again = behind.token_with("k2", json!({"jti": "j-2"}));
+    assert_eq!(gateway.get_with("/private", &again).await.status, 200);
+    assert_eq!((behind.fetches(), ahead.fetches()), (3, 2), "it is known still");
+}
+
 #[tokio::test]
 async fn within_the_cool_down_unknown_keys_cause_nothing() {
     let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);

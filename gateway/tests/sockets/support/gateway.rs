@@ -21,6 +21,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) servers: Vec<SocketAddr>,
     /// Where the keys are; none: nowhere.
     pub(crate) issuer: Option<&'a Issuer>,
+    /// Another place where they are.
+    pub(crate) second_issuer: Option<&'a Issuer>,
     /// Lines before the first table.
     pub(crate) top: &'a str,
     /// Lines of `[timeouts]`.
@@ -54,12 +56,15 @@ impl<'a> Setup<'a> {
 
     fn text(&self) -> String {
         // Port 1 is nobody's: without an issuer no key is ever found.
-        let jwks = self.issuer.map_or("http://127.0.0.1:1/".to_owned(), Issuer::url);
+        let nowhere = || "http://127.0.0.1:1/".to_owned();
+        let jwks = [Some(self.issuer.map_or_else(nowhere, Issuer::url)), self.second_issuer.map(Issuer::url)];
+        let jwks: Vec<_> = jwks.into_iter().flatten().map(|url| format!("\"{url}\"")).collect();
+        let jwks = jwks.join(",");
         let servers =
             self.servers.iter().map(|server| format!("\"http://{server}\"")).collect::<Vec<_>>().join(",");
         let mut text = format!(
             "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
-             [tokens]\nissuer = \"http://auth\"\naudience = \"api\"\njwks = \"{jwks}\"\n{}\n\
+             [tokens]\nissuer = \"http://auth\"\naudience = \"api\"\njwks = [{jwks}]\n{}\n\
              [timeouts]\n{}\n[upstreams.orders]\nservers = [{servers}]\n{}\n",
             self.top, self.tokens, self.timeouts, self.tables
         );

@@ -47,6 +47,14 @@ impl Issuer {
         issuer
     }
 
+    /// Another replica of it, which publishes what it is told and has the keys that there are now.
+    pub(crate) async fn replica(&self) -> Self {
+        let replica = Self::new().await;
+        self.keys.lock().unwrap().clone_into(&mut replica.keys.lock().unwrap());
+        replica.publish(&["k1"]);
+        replica
+    }
+
     /// Makes a key without publishing it.
     pub(crate) fn add_key(&self, kid: &str) {
         let document =
