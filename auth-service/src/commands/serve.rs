@@ -78,7 +78,7 @@ async fn background(app: &App, config: &Config) -> anyhow::Result<()> {
     let store = Arc::clone(&app.signing_keys);
     let keys = SigningKeys::new(app.database.clone(), config.tokens.locksmith(), store);
     let feed = RevocationFeed::new(Arc::clone(&app.feed), Arc::clone(&app.announcer), &config.database)?;
-    tokio::join!(keys.keep_fresh(), feed.run(), Purge::new(app, config).run());
+    tokio::join!(keys.keep_fresh(&app.announcer), feed.run(), Purge::new(app, config).run());
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::config::DatabaseSettings;
 use crate::db::notifications::{self, Listener, Replica};
 use crate::db::revocations;
-use crate::revocations::{Announcer, Feed};
+use crate::revocations::{Announcer, Feed, Subject};
 
 /// Between two looks that nobody asked for: what a lost notification costs.
 const POLL: Duration = Duration::from_secs(1);
@@ -70,6 +70,10 @@ impl RevocationFeed {
             let begun = Instant::now();
             match revocations::read(&self.database, position.as_ref()).await {
                 Ok((news, now_at)) => {
+                    if news.entries.iter().any(|(_, entry)| matches!(entry.subject, Subject::Key(_))) {
+                        // Before the gateways hear of it: what they fetch then should be without it.
+                        self.announcer.key_revoked();
+                    }
                     self.feed.publish(news, begun);
                     (position, told) = (Some(now_at), false);
                 }

@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
 use crate::db;
+use crate::revocations::Announcer;
 use crate::tokens::key_store::Reading;
 use crate::tokens::locksmith::{Changes, KeyChange, NotDone, StoredKeys};
 use crate::tokens::sealing::Unopened;
 use crate::tokens::{KeyStore, Locksmith, SealedKey};
 
-/// How often the keys are looked at. It bounds how long a revoked key is still published, and how long a new one is not.
+/// How often the keys are looked at. It bounds how long a new one is not published, and a revoked one is when nobody says so.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why there are no keys, or no newer ones; those in memory stay.
@@ -66,13 +67,16 @@ impl SigningKeys {
         Ok(())
     }
 
-    /// Loads the keys again and again. It never ends.
-    pub async fn keep_fresh(mut self) {
+    /// Loads the keys again and again, and at once when one was revoked. It never ends.
+    pub async fn keep_fresh(mut self, announcer: &Announcer) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said = String::new();
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                () = announcer.to_load_keys() => {}
+                _ = ticks.tick() => {}
+            }
             let failure = self.load().await.err();
             // Once, not each second.
             let words = failure.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 pub struct Announcer {
     here: Notify,
     elsewhere: Notify,
+    keys: Notify,
 }
 
 impl Announcer {
@@ -21,6 +22,16 @@ impl Announcer {
     /// Only this replica has to look: another one said so.
     pub fn heard(&self) {
         self.here.notify_one();
+    }
+
+    /// A signing key was revoked: until the keys are loaded again this replica may sign with it.
+    pub fn key_revoked(&self) {
+        self.keys.notify_one();
+    }
+
+    /// Resolves when the signing keys should be loaded, at once if they should have been already.
+    pub async fn to_load_keys(&self) {
+        self.keys.notified().await;
     }
 
     /// Resolves when this replica's reader should look, at once if it should have already.
