@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::schema::database_incarnation;
 use super::statement::{prepared, push_given};
 use crate::accounts::UserId;
-use crate::revocations::{Incarnation, News, Revocation, Subject};
+use crate::revocations::{Cursor, Incarnation, News, Revocation, Subject};
 use crate::sessions::SessionId;
 
 /// A snapshot that precedes every transaction.
@@ -23,7 +23,7 @@ const PAGE: usize = 10_000;
 /// How far a reader has come: a snapshot, of one incarnation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    incarnation: Incarnation,
+    cursor: Cursor,
     snapshot: String,
 }
 
@@ -80,8 +80,17 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
 }
 
+#[cfg(test)]
+impl Position {
+    /// So many transactions further on.
+    pub(in crate::db) fn later(&self, transactions: u64) -> Self {
+        let xmin = self.cursor.xmin + transactions;
+        Self { cursor: Cursor { xmin, ..self.cursor }, snapshot: format!("{xmin}:{xmin}:") }
+    }
+}
+
 /// Reads what has become visible since a position, or everything that is still relevant. One statement, unless there is a
-/// flood to be read or the database has changed under the reader.
+/// flood to be read or the database has changed under the reader or gone back in time.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
@@ -89,7 +98,7 @@ pub async fn read(db: &Database, after: Option<&Position>) -> Result<(News, Posi
     let snapshot = after.map_or(BEFORE_EVERYTHING, |position| &position.snapshot);
     let (news, position) = read_after(db, snapshot).await?;
     match after {
-        Some(after) if after.incarnation != position.incarnation => read_after(db, BEFORE_EVERYTHING).await,
+        Some(after) if !position.cursor.may_follow(after.cursor) => read_after(db, BEFORE_EVERYTHING).await,
         _ => Ok((news, position)),
     }
 }
@@ -110,7 +119,8 @@ async fn read_after(db: &Database, after: &str) -> Result<(News, Position), Erro
         rows = next;
     }
     let Head { incarnation, snapshot, xmin, now } = head;
-    Ok((News { incarnation, xmin, now, entries }, Position { incarnation, snapshot }))
+    let position = Position { cursor: Cursor { incarnation, xmin }, snapshot };
+    Ok((News { incarnation, xmin, now, entries }, position))
 }
 
 /// What is the same in every row of a page.

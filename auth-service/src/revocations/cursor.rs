@@ -23,6 +23,15 @@ pub struct Cursor {
     pub xmin: u64,
 }
 
+impl Cursor {
+    /// Whether a later read can be here. Numbers only grow within an incarnation, unless the data were put back to what they
+    /// had been, with the incarnation in them.
+    #[must_use]
+    pub fn may_follow(self, before: Self) -> bool {
+        self.incarnation == before.incarnation && self.xmin >= before.xmin
+    }
+}
+
 /// It is not one of ours. Whoever shows it has nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no cursor")]

@@ -122,7 +122,7 @@ impl Feed {
         let mut state = self.lock();
         let was_fresh = state.fresh_beat(begun).is_some();
         let cursor = Cursor { incarnation: news.incarnation, xmin: news.xmin };
-        if state.last.is_some_and(|(beat, _)| beat.cursor.incarnation != news.incarnation) {
+        if state.last.is_some_and(|(beat, _)| !cursor.may_follow(beat.cursor)) {
             state.entries.outlive_incarnation();
         }
         let fresh: Vec<_> =
@@ -224,10 +224,11 @@ impl State {
         (now.saturating_duration_since(begun) < FRESH).then_some(beat)
     }
 
-    /// From where on a subscriber with this cursor lacks entries; 0 when it has none of ours.
+    /// From where on a subscriber with this cursor lacks entries; 0 when it has none of ours. Nor is one of ours that is ahead
+    /// of the last read: it is of a time that the database does not know any more, or forged.
     fn first_transaction(&self, theirs: Option<Cursor>) -> u64 {
         match (theirs, self.last) {
-            (Some(theirs), Some((ours, _))) if theirs.incarnation == ours.cursor.incarnation => theirs.xmin,
+            (Some(theirs), Some((ours, _))) if ours.cursor.may_follow(theirs) => theirs.xmin,
             _ => 0,
         }
     }

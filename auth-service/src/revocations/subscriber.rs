@@ -211,14 +211,33 @@ mod tests {
     #[tokio::test]
     async fn after_a_recovery_an_old_cursor_is_worth_nothing() {
         let feed = feed(1);
+        feed.publish(news(1_000, 0), Instant::now());
         let cursor = Cursor { incarnation: INCARNATION, xmin: 1_000 };
         assert_eq!(feed.start(Some(cursor), Instant::now()).first.len(), 0);
         let incarnation = Incarnation { id: Uuid::max(), ..INCARNATION };
         feed.publish(News { incarnation, ..news(5, 1) }, Instant::now());
         assert_eq!(feed.start(Some(cursor), Instant::now()).first.len(), 2);
+        feed.publish(News { incarnation, ..news(900, 0) }, Instant::now());
         let own = Cursor { incarnation, xmin: 900 };
         let first = feed.start(Some(own), Instant::now()).first;
         assert_eq!(first.len(), 1, "what was known before has no number any more, and is told to everybody");
+    }
+
+    #[tokio::test]
+    async fn a_cursor_from_the_future_is_worth_nothing_and_a_database_that_went_back_tells_everything() {
+        let feed = feed(1);
+        let cursor = |xmin| Some(Cursor { incarnation: INCARNATION, xmin });
+        assert_eq!(feed.start(cursor(8), Instant::now()).first.len(), 1, "ahead of the last read");
+        feed.publish(news(1_000, 1), Instant::now());
+        assert_eq!(feed.start(cursor(8), Instant::now()).first.len(), 1);
+        assert_eq!(feed.start(cursor(1_001), Instant::now()).first.len(), 2);
+        feed.publish(news(500, 1), Instant::now());
+        assert_eq!(
+            feed.start(cursor(400), Instant::now()).first.len(),
+            3,
+            "what was known has no number any more"
+        );
+        assert_eq!(feed.start(cursor(500), Instant::now()).first.len(), 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -132,6 +132,21 @@ async fn after_a_recovery_the_reader_begins_anew() {
     assert_eq!(world.count("SELECT count(*) FROM database_incarnation").await, 1);
 }
 
+/// A copy of the data that was made while the server was down, or a dump that was restored elsewhere, brings the incarnation
+/// along and the transaction numbers of then: a reader that was further on would wait for numbers that come days later.
+#[tokio::test]
+async fn a_reader_that_is_ahead_of_the_database_begins_anew() {
+    let world = World::new().await;
+    let mut reader = Reader::new(&world);
+    let known = revoke(&world.sql, 60.0).await;
+    assert_eq!(reader.read().await, [known]);
+    reader.position = reader.position.map(|position| position.later(1_000_000));
+    let new = revoke(&world.sql, 60.0).await;
+    assert_eq!(reader.read().await, [known, new]);
+    let newest = revoke(&world.sql, 60.0).await;
+    assert_eq!(reader.read().await, [newest]);
+}
+
 /// A crash forgets transactions that were not flushed, and gives their numbers out again: below a cursor.
 #[tokio::test]
 async fn a_crash_of_the_server_makes_another_incarnation_and_a_restart_does_not() {
