@@ -85,7 +85,7 @@ struct Claims<'a> {
 }
 
 impl AccessTokens {
-    /// Issues a token that is good from `now` for the lifetime.
+    /// Issues a token that is good from `now`, our time, for the lifetime; it says so in the database's.
     ///
     /// # Errors
     /// [`NotIssued`] while there is no key to sign with.
@@ -98,7 +98,8 @@ impl AccessTokens {
         let signer = keys.signer(now).ok_or(NotIssued::NoKey)?;
         // A key is published until its last token is dead, and reckons with nothing that lives longer.
         let lifetime = self.lifetime.min(signer.label().times.token_lifetime);
-        let claims = serde_json::to_vec(&self.claims(grant, now, lifetime)).map_err(|_| UnusableKey)?;
+        let claims = serde_json::to_vec(&self.claims(grant, keys.database_time(now), lifetime))
+            .map_err(|_| UnusableKey)?;
         Ok(Issued { token: Secret::new(signer.sign(&claims)?), lifetime })
     }
 
@@ -144,6 +145,11 @@ mod tests {
     }
 
     fn store(algorithm: Algorithm) -> KeyStore {
+        store_of_a_replica(algorithm, time::Duration::ZERO)
+    }
+
+    /// How far the database's clock is ahead of the replica's.
+    fn store_of_a_replica(algorithm: Algorithm, clock_ahead: time::Duration) -> KeyStore {
         let hour = Duration::from_secs(3600);
         let key = |signs_from| {
             let pkcs8 = SigningKey::generate(algorithm).unwrap();
@@ -151,7 +157,6 @@ mod tests {
             SigningKey::from_pkcs8(algorithm, &pkcs8, times).unwrap()
         };
         let store = KeyStore::empty();
-        let clock_ahead = time::Duration::ZERO;
         let reading = Reading { at: std::time::Instant::now(), clock_ahead, good_for: hour, refused: 0 };
         store.replace(vec![key(NOW), key(NOW + time::Duration::DAY)], reading);
         store
@@ -229,6 +234,24 @@ mod tests {
         let claims: serde_json::Value =
             serde_json::from_slice(&base64::Engine::decode(&BASE64, claims).unwrap()).unwrap();
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    }
+
+    /// A replica that is fast would make tokens that outlive what is remembered of their session, and that are of the future.
+    #[test]
+    fn tokens_are_dated_by_the_databases_clock() {
+        for ahead in [-90, -3, 0, 3, 90].map(time::Duration::seconds) {
+            let store = store_of_a_replica(Algorithm::EdDsa, ahead);
+            let issued = tokens().issue(&store, &grant(&[]), NOW - ahead).unwrap();
+            let claims = issued.token.expose().split('.').nth(1).unwrap();
+            let claims: serde_json::Value =
+                serde_json::from_slice(&base64::Engine::decode(&BASE64, claims).unwrap()).unwrap();
+            let now = NOW.unix_timestamp();
+            assert_eq!(
+                (claims["iat"].as_i64(), claims["exp"].as_i64()),
+                (Some(now), Some(now + 900)),
+                "{ahead}"
+            );
+        }
     }
 
     #[test]

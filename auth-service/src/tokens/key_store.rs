@@ -67,6 +67,13 @@ impl KeyStore {
         keys.newest_first.iter().find(|key| key.label().times.signs_from <= now).cloned()
     }
 
+    /// The database's time at `now`, our time. Tokens are dated by it: replicas' clocks differ, and what ends a session is
+    /// remembered until its last token is dead by this clock.
+    #[must_use]
+    pub fn database_time(&self, now: OffsetDateTime) -> OffsetDateTime {
+        now + self.load().reading.clock_ahead
+    }
+
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
