@@ -17,7 +17,11 @@ use crate::pipelines::{Driver, Pipeline};
 use crate::url::{Roots, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// A server that acknowledges nothing for so long is gone.
+const GONE: Duration = Duration::from_secs(30);
 /// The server gives a statement up a little after the client has.
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=1500";
 
@@ -62,7 +66,10 @@ pub(crate) struct Connector {
 impl Connector {
     pub(crate) fn new(url: &Url) -> Result<Self, ConnectError> {
         let mut config = url.config.expose().clone();
-        config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE);
+        config.connect_timeout(CONNECT_TIMEOUT);
+        // A connection that only listens would not know for hours that its server is gone.
+        config.keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_INTERVAL);
+        config.keepalives_retries(KEEPALIVE_RETRIES).tcp_user_timeout(GONE);
         // What the URL asks for comes last and wins.
         let options = [STATEMENT_TIMEOUT, config.get_options().unwrap_or_default()].join(" ");
         config.options(options.trim_end());

@@ -1,5 +1,6 @@
 //! Serving a router until told to stop, and then until what is in flight is done.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, info, warn};
 
@@ -23,6 +25,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long requests in flight may take after that.
 const DRAIN: Duration = Duration::from_secs(20);
+/// A peer that acknowledges nothing for so long is gone, and so is its connection.
+#[cfg(target_os = "linux")]
+const GONE: Duration = Duration::from_secs(25);
+/// One that has nothing to acknowledge is asked whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts HTTP/1.1 connections and serves `router` on them.
@@ -65,10 +73,22 @@ fn with_farewell(mut answer: Response, stopping: &AtomicBool) -> Response {
     answer
 }
 
-fn spawn(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
+/// A machine that is gone says no goodbye, and TCP would go on sending to it for a quarter of an hour.
+fn set_options(stream: &TcpStream) -> io::Result<()> {
     // Answers are small and complete: waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "set_nodelay");
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&probes)?;
+    // What was sent and is not acknowledged stops the probes. Elsewhere the system's own patience has to do.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(GONE))?;
+    Ok(())
+}
+
+fn spawn(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
+    if let Err(error) = set_options(&stream) {
+        debug!(%error, "socket options");
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -80,4 +100,22 @@ fn spawn(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
             debug!(%error, "connection");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_is_found_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (_client, (stream, _)) = (client.await.unwrap(), listener.accept().await.unwrap());
+        set_options(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(stream.nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(GONE));
+    }
 }
