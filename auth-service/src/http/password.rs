@@ -16,10 +16,12 @@ use super::device::device;
 use super::register::hash;
 use crate::accounts::Email;
 use crate::accounts::password_change;
+use crate::accounts::password_hash::PasswordHash;
 use crate::app::{App, Mail};
 use crate::db::audit::Kind;
 use crate::db::epochs::{self, Asked, PasswordChanged};
 use crate::db::sessions;
+use crate::db::users::Credentials;
 use crate::error::Error;
 
 /// The current password and the one to come.
@@ -47,15 +49,20 @@ pub async fn change_password(
     Json(body): Json<PasswordBody>,
 ) -> Result<StatusCode, Error> {
     let (session, device) = (current_session(&user)?, device(&caller, &headers));
-    let found = sessions::find_asking(&app.database, &session, &app.sessions()).await?;
-    let account = found.ok_or(NoSession::Ended)?;
+    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
+    let account = account(&app, &asked).await?;
     password_change::check(&body.new_password, Email::parse(&account.user.email).ok().as_ref())?;
     let asking = Asking { session: &session, device: &device, refusal: Kind::PasswordChangeRefused };
-    asking.check(&app, &account, body.current_password).await?;
+    asking.check(&app, &account, body.current_password.clone()).await?;
     let new = hash(&app, body.new_password).await?;
-    let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
-    let (old, notice) = (&account.password_hash, app.mail.as_ref().map(Mail::password_changed));
-    match epochs::change_password(&app.database, &asked, old, new.secret(), notice.as_ref()).await? {
+    let mut changed = change(&app, &asked, &account, &new).await?;
+    if changed == PasswordChanged::Overtaken {
+        // The hash is another one than was verified: a login beside this may only have made it anew at a higher cost.
+        let again = self::account(&app, &asked).await?;
+        asking.check(&app, &again, body.current_password).await?;
+        changed = change(&app, &asked, &again, &new).await?;
+    }
+    match changed {
         PasswordChanged::Done => {
             app.announcer.announce();
             app.ring();
@@ -64,4 +71,20 @@ pub async fn change_password(
         PasswordChanged::Overtaken => Err(asking.refuse(&app).await),
         PasswordChanged::NotAsked => Err(NoSession::Ended.into()),
     }
+}
+
+async fn account(app: &App, asked: &Asked<'_>) -> Result<Credentials, Error> {
+    let found = sessions::find_asking(&app.database, asked.session, asked.policy).await?;
+    Ok(found.ok_or(NoSession::Ended)?)
+}
+
+/// Puts the new hash in the place of the one that was verified, if it is still there.
+async fn change(
+    app: &App,
+    asked: &Asked<'_>,
+    verified: &Credentials,
+    new: &PasswordHash,
+) -> Result<PasswordChanged, Error> {
+    let (old, notice) = (&verified.password_hash, app.mail.as_ref().map(Mail::password_changed));
+    Ok(epochs::change_password(&app.database, asked, old, new.secret(), notice.as_ref()).await?)
 }

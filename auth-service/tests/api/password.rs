@@ -1,6 +1,8 @@
 //! Another password.
 
-use crate::support::{PASSWORD, TestApp};
+use test_support::eventually;
+
+use crate::support::{PASSWORD, Reply, TestApp};
 
 const NEW: &str = "a lamp in the fog, at last";
 
@@ -78,4 +80,41 @@ async fn a_session_that_is_over_changes_nothing() {
     ann.change_password(PASSWORD, NEW).await.refused(401, "session_ended");
     app.visitor().change_password(PASSWORD, NEW).await.refused(401, "unauthenticated");
     app.visitor().log_in("ann").await.expect(200);
+}
+
+/// A login that makes the hash anew, or another change, while a change waits for the account.
+async fn changes_while_the_hash_becomes(of: &str) -> (TestApp, Reply) {
+    let app = TestApp::start().await;
+    let ann = app.customer("ann").await;
+    let sql = app.sql().await;
+    sql.batch_execute("BEGIN; SELECT FROM users WHERE email = 'ann@example.com' FOR UPDATE").await.unwrap();
+    let change = tokio::spawn(async move { ann.change_password(PASSWORD, NEW).await });
+    let watch = app.sql().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the change waits", async || {
+        (watch.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0).then_some(())
+    })
+    .await;
+    let hash = bcrypt::hash(of, 5).unwrap();
+    sql.execute("UPDATE users SET password_hash = $1 WHERE email = 'ann@example.com'", &[&hash])
+        .await
+        .unwrap();
+    sql.batch_execute("COMMIT").await.unwrap();
+    (app, change.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_login_beside_it_that_makes_the_hash_anew_does_not_refuse_it() {
+    let (app, changed) = changes_while_the_hash_becomes(PASSWORD).await;
+    changed.expect(204);
+    app.visitor().log_in_with("ann", NEW).await.expect(200);
+    app.visitor().log_in("ann").await.refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn another_password_beside_it_does() {
+    let (app, changed) = changes_while_the_hash_becomes("another one, set meanwhile").await;
+    changed.refused(403, "wrong_password");
+    app.visitor().log_in_with("ann", NEW).await.refused(401, "invalid_credentials");
 }
