@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use system_tests::{JWT_SECRET, Options, PASSWORD, Stack};
 use test_support::reqwest::{Client, Method};
-use test_support::{HttpClient, eventually_within};
+use test_support::{HttpClient, eventually, eventually_within};
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 20;
@@ -119,25 +119,46 @@ async fn three_key_rotations_under_load_and_not_one_wrong_401() {
     assert_eq!(statuses.keys().collect::<Vec<_>>(), [&Some(200)]);
 }
 
+/// Every gateway and every replica knows at once: neither polls, cool-downs nor the age of a key set are waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_is_refused_and_its_sessions_live_on() {
-    let stack = Stack::with(quick()).await;
+async fn a_revoked_key_is_refused_at_once_and_its_sessions_live_on() {
+    let stack = Stack::with(Options::default()).await;
     let ann = stack.customer("ann").await;
-    ann.client.get("/api/orders").await.expect(200);
+    let other = HttpClient::new(stack.gateway_url(1));
+    other.set_bearer(Some(ann.access_token()));
+    for client in [&ann.client, &other] {
+        client.get("/api/orders").await.expect(200);
+    }
     let before = kid(&stack.visitor(), &ann.email).await;
     stack.auth_command(&["keys", "revoke", &before], "");
-    eventually_within(Duration::from_secs(30), "the old token is refused", async || {
-        (ann.client.get("/api/orders").await.status == 401).then_some(())
-    })
-    .await;
-    eventually_within(Duration::from_secs(30), "a token of the new key is accepted", async || {
-        let fresh = ann.refresh().await;
-        let token =
-            (fresh.status == 200).then(|| fresh.json()["accessToken"].as_str().unwrap().to_owned())?;
-        ann.client.set_bearer(Some(&token));
-        (ann.client.get("/api/orders").await.status == 200).then_some(())
-    })
-    .await;
+    let revoked = Instant::now();
+    for client in [&ann.client, &other] {
+        eventually("the old token is refused", async || {
+            (client.get("/api/orders").await.status == 401).then_some(())
+        })
+        .await;
+    }
+    let refused = revoked.elapsed();
+    // Four times, so that both replicas of the auth service have signed for both gateways.
+    for turn in 0..4 {
+        let what = "a token of the new key is accepted";
+        eventually(what, async || {
+            let token = ann.refresh().await.expect(200).json()["accessToken"].as_str().unwrap().to_owned();
+            let client = [&ann.client, &other][turn % 2];
+            client.set_bearer(Some(&token));
+            (client.get("/api/orders").await.status == 200).then_some(())
+        })
+        .await;
+    }
+    let accepted = revoked.elapsed();
+    #[expect(clippy::print_stdout, reason = "the figures are worth reading")]
+    {
+        println!(
+            "a key revoked: its tokens refused after {refused:?}, the next one's accepted after {accepted:?}"
+        );
+    }
+    // Half of the cool-down that a gateway had to wait out before.
+    assert!(accepted < Duration::from_millis(2_500), "{accepted:?}");
     assert_ne!(kid(&stack.visitor(), &ann.email).await, before);
 }
 
@@ -170,7 +191,7 @@ async fn jwt_secret_is_replaced_under_load_and_nobody_is_logged_out() {
     let statuses = load.stop().await;
     report("JWT_SECRET replaced", &statuses);
     assert!(!statuses.contains_key(&Some(401)), "{statuses:?}");
-    assert!(statuses.keys().all(|status| matches!(status, Some(200 | 502 | 503))), "{statuses:?}");
+    assert!(statuses.keys().all(|status| matches!(status, Some(200 | 503))), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,5 +219,5 @@ async fn identity_key_is_replaced_under_load_and_nobody_is_refused() {
     }
     let statuses = load.stop().await;
     report("IDENTITY_KEY replaced", &statuses);
-    assert!(statuses.keys().all(|status| matches!(status, None | Some(200 | 502 | 503))), "{statuses:?}");
+    assert!(statuses.keys().all(|status| matches!(status, None | Some(200 | 503))), "{statuses:?}");
 }
