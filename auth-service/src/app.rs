@@ -16,8 +16,8 @@ use crate::mail::{Composer, Kind, Notice, Outgoing};
 use crate::metrics::Metrics;
 use crate::revocations::{Announcer, Feed};
 use crate::second_factor::FactorBoxes;
-use crate::sessions::SessionPolicy;
-use crate::throttle::Throttle;
+use crate::sessions::{NewDevice, SessionPolicy};
+use crate::throttle::{Attempt, Throttle};
 use crate::tokens::{AccessTokens, ChallengeKeys, KeyStore, RefreshKeys};
 
 /// The service without its sockets.
@@ -55,6 +55,8 @@ pub struct App {
     pub announcer: Arc<Announcer>,
     /// Mail, if there is any.
     pub mail: Option<Mail>,
+    /// Whether nobody logs in before their address is verified.
+    pub require_verified: bool,
     /// What is counted.
     pub metrics: Metrics,
     /// Set once the start has been through with the database.
@@ -81,6 +83,13 @@ impl Mail {
             Way::Smtp(_) => None,
         };
         Some(Self { outgoing: outgoing(), bell: Arc::default(), mailbox })
+    }
+
+    /// What somebody is told whose account is logged in from where it never was, if that is so.
+    #[must_use]
+    pub fn new_device(&self, attempt: &Attempt<'_>) -> NewDevice {
+        let notice = self.outgoing.notice(Kind::NewDevice);
+        NewDevice { notice, known_as: attempt.addresses.clone() }
     }
 
     /// What somebody is told whose password was replaced.
@@ -156,6 +165,7 @@ impl App {
             feed,
             announcer: Arc::default(),
             mail: Mail::new(config),
+            require_verified: config.mail.require_verified,
             metrics,
             prepared: Prepared::default(),
         })

@@ -145,6 +145,7 @@ impl Error {
             Self::SecondFactorOff(_) | Self::NotConfirmed(NotConfirmed::Off(_)) => {
                 (StatusCode::CONFLICT, codes::SECOND_FACTOR_OFF)
             }
+            Self::Login(LoginRefusal::EmailUnverified) => (StatusCode::FORBIDDEN, codes::EMAIL_UNVERIFIED),
             Self::Bootstrap(BootstrapRefusal::Closed) | Self::NotFound(_) => {
                 (StatusCode::NOT_FOUND, codes::NOT_FOUND)
             }

@@ -12,6 +12,9 @@ pub enum LoginRefusal {
     /// The password is right and the account may not be used.
     #[error("this account is disabled")]
     AccountDisabled,
+    /// The password is right, and the address has to be verified first (`REQUIRE_VERIFIED_EMAIL`).
+    #[error("this e-mail address must be verified first; look for the mail, or ask for a new password")]
+    EmailUnverified,
 }
 
 /// How an account stands, as far as a login goes by it.
@@ -19,6 +22,8 @@ pub enum LoginRefusal {
 pub struct Standing {
     /// Whether it may be used.
     pub status: AccountStatus,
+    /// Whether its address has to be verified first.
+    pub must_verify: bool,
 }
 
 /// Decides a login. `account` is how it stands, if there is one; the answer is a better hash to store, if there is one.
@@ -29,6 +34,7 @@ pub fn decide(account: Option<Standing>, verdict: Verdict) -> Result<Option<Pass
         return Err(LoginRefusal::InvalidCredentials);
     };
     match account.status {
+        AccountStatus::Active if account.must_verify => Err(LoginRefusal::EmailUnverified),
         AccountStatus::Active => Ok(rehashed),
         AccountStatus::Disabled => Err(LoginRefusal::AccountDisabled),
     }
@@ -41,8 +47,19 @@ mod tests {
     const CORRECT: Verdict = Verdict::Correct { rehashed: None };
 
     fn check(status: Option<AccountStatus>, verdict: Verdict, expected: Result<(), LoginRefusal>) {
-        let account = status.map(|status| Standing { status });
+        let account = status.map(|status| Standing { status, must_verify: false });
         assert_eq!(decide(account, verdict).map(drop), expected, "{status:?}");
+    }
+
+    #[test]
+    fn that_an_address_is_unverified_is_said_last() {
+        let check = |status, verdict, expected| {
+            let account = Standing { status, must_verify: true };
+            assert_eq!(decide(Some(account), verdict), Err(expected), "{status:?}");
+        };
+        check(AccountStatus::Active, CORRECT, LoginRefusal::EmailUnverified);
+        check(AccountStatus::Active, Verdict::Wrong, LoginRefusal::InvalidCredentials);
+        check(AccountStatus::Disabled, CORRECT, LoginRefusal::AccountDisabled);
     }
 
     #[test]

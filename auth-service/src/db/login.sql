@@ -2,7 +2,7 @@
 --
 -- One row, whether there is such an account or not.
 SELECT users.id, users.email, users.role, users.status, users.epoch, users.created_at, users.password_hash,
-       factor.id, known.is_known, counted.throttled_by, counted.retry_after, counted.is_first
+       users.email_verified_at, factor.id, known.is_known, counted.throttled_by, counted.retry_after, counted.is_first
 FROM given
 LEFT JOIN users ON users.email = given.email
 LEFT JOIN second_factors AS factor ON factor.user_id = users.id AND factor.confirmed_at IS NOT NULL

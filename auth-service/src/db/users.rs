@@ -2,7 +2,7 @@
 
 use database::{Database, Error};
 use diesel::prelude::*;
-use diesel::sql_types::{Int4, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use secret::Secret;
 use time::OffsetDateTime;
@@ -34,10 +34,13 @@ pub struct Credentials {
     pub user: User,
     /// The hash of its password.
     pub password_hash: Secret<String>,
+    /// Whether its address is verified.
+    pub email_verified: bool,
 }
 
 /// The columns of [`CredentialsRow`], in its order.
-pub(super) type CredentialsColumns = (SqlUuid, Text, Text, Text, Int4, Timestamptz, Text);
+pub(super) type CredentialsColumns =
+    (SqlUuid, Text, Text, Text, Int4, Timestamptz, Text, Nullable<Timestamptz>);
 
 /// [`Credentials`] as hand-written statements read them.
 #[derive(Queryable)]
@@ -49,14 +52,16 @@ pub(super) struct CredentialsRow {
     epoch: i32,
     created_at: OffsetDateTime,
     password_hash: String,
+    email_verified_at: Option<OffsetDateTime>,
 }
 
 impl CredentialsRow {
     pub(super) fn credentials(self) -> Credentials {
-        let Self { id, email, role, status, epoch, created_at, password_hash } = self;
+        let Self { id, email, role, status, epoch, created_at, password_hash, email_verified_at } = self;
         Credentials {
             user: User { id, email, role, status, epoch, created_at },
             password_hash: Secret::new(password_hash),
+            email_verified: email_verified_at.is_some(),
         }
     }
 }

@@ -57,8 +57,8 @@ pub struct BodyDeliveryRefused;
     post, path = "/api/auth/login", tag = "session", security(()), request_body = LoginBody,
     responses(TokenAnswer<'static>),
     extensions(("x-problems" = json!([
-        codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::MFA_REQUIRED, codes::ORIGIN_REQUIRED,
-        codes::BODY_DELIVERY_REFUSED, codes::TOO_MANY_ATTEMPTS,
+        codes::INVALID_CREDENTIALS, codes::ACCOUNT_DISABLED, codes::EMAIL_UNVERIFIED, codes::MFA_REQUIRED,
+        codes::ORIGIN_REQUIRED, codes::BODY_DELIVERY_REFUSED, codes::TOO_MANY_ATTEMPTS,
     ]))),
 )]
 pub async fn log_in(
@@ -102,7 +102,7 @@ async fn open_session(
         }
     };
     // A decision to let in without an account does not exist; the rule says so too.
-    let Credentials { user, password_hash } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
+    let Credentials { user, password_hash, .. } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
     let rehashed = rehashed.map(|rehashed| rehashed.secret().clone());
     if let Some(factor) = second_factor {
         let password = RightPassword {
@@ -118,6 +118,7 @@ async fn open_session(
         rehashed,
         remembered: attempt.remembered_address(),
         refund,
+        notice: app.mail.as_ref().map(|mail| mail.new_device(&attempt)),
         ..new_session(&user, password_hash, delivery, device)
     };
     let session = open(app, &new).await?;
@@ -149,7 +150,10 @@ async fn verify(
             return Err(overloaded.into());
         }
     };
-    let account = credentials.map(|credentials| Standing { status: credentials.user.status });
+    let account = credentials.map(|credentials| Standing {
+        status: credentials.user.status,
+        must_verify: app.require_verified && !credentials.email_verified,
+    });
     Ok(login::decide(account, verdict))
 }
 
@@ -190,6 +194,7 @@ fn new_session(
         remembered: None,
         refund: Refund::default(),
         second_factor: None,
+        notice: None,
     }
 }
 

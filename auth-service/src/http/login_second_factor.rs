@@ -75,7 +75,10 @@ async fn open_session(
     token_answer::require_signer(app)?;
     let attempt = app.throttle.attempt(Purpose::SecondFactor, Subject::User(challenge.user), device.address);
     let shown = judge(app, &challenge, &Code::parse(&body.code), &attempt, &device).await?;
-    let new = new_session(&challenge, &shown, attempt.remembered_address(), device.clone());
+    let new = NewSession {
+        notice: app.mail.as_ref().map(|mail| mail.new_device(&attempt)),
+        ..new_session(&challenge, &shown, attempt.remembered_address(), device.clone())
+    };
     // Of those who show one code at once only the first gets a session.
     let Some(session) = sessions::open(&app.database, &new, &app.sessions()).await? else {
         return Err(refuse(app, challenge.user, &device, SecondStepRefusal::InvalidCode).await);
@@ -165,6 +168,7 @@ fn new_session(
         remembered,
         refund: shown.refund.clone(),
         second_factor: Some(shown.factor),
+        notice: None,
     }
 }
 

@@ -11,4 +11,6 @@ pub mod session;
 pub use end_reason::EndReason;
 pub use policy::SessionPolicy;
 pub use refresh::{Continued, Decision, Ending, Refusal, Step, decide};
-pub use session::{Amr, CurrentSession, Delivery, Device, NewSession, Session, SessionId, SessionRow};
+pub use session::{
+    Amr, CurrentSession, Delivery, Device, NewDevice, NewSession, Session, SessionId, SessionRow,
+};

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::end_reason::EndReason;
 use crate::accounts::{AccountStatus, UserId};
+use crate::mail::Notice;
 use crate::second_factor::login::ShownFactor;
 use crate::throttle::{Key, Refund};
 use crate::tokens::refresh_token::{Nonce, NonceHash};
@@ -146,6 +147,17 @@ pub struct NewSession {
     pub refund: Refund,
     /// What was shown of the account's second factor, if it has one.
     pub second_factor: Option<ShownFactor>,
+    /// What the owner is told when the account has been logged in before, and never from this address.
+    pub notice: Option<NewDevice>,
+}
+
+/// Somebody may have logged in from where the account never was.
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    /// What its owner is told.
+    pub notice: Notice,
+    /// As what the address may have been remembered.
+    pub known_as: Vec<Key>,
 }
 
 /// In which session somebody asks for something, by the gateway's word.

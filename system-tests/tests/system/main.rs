@@ -9,6 +9,7 @@ mod epochs;
 mod flows;
 mod hostile_input;
 mod identity_boundary;
+mod mail;
 mod refresh;
 mod revocation;
 mod rotation;

@@ -2,6 +2,7 @@
 --
 -- One row, whether there is such an account, and a second factor of it, or not.
 SELECT users.id, users.email, users.role, users.status, users.epoch, users.created_at, users.password_hash,
+       users.email_verified_at,
        factor.id, factor.secret_id, factor.sealed, factor.confirmed_at IS NOT NULL, factor.last_step,
        now(),
        EXISTS (

@@ -17,7 +17,7 @@ use crate::sessions::{CurrentSession, SessionPolicy};
 
 const ASK: &str = concat!(
     include_str!("asking.sql"),
-    "SELECT id, email, role, status, epoch, created_at, password_hash FROM asking"
+    "SELECT id, email, role, status, epoch, created_at, password_hash, email_verified_at FROM asking"
 );
 
 struct Ask<'a> {

@@ -1,5 +1,6 @@
 //! The second statement of a login: the session and its audit row, if the account is still the one that was verified. With them the
-//! attempt is taken back, a code of the second factor used up, the address remembered and a better hash stored.
+//! attempt is taken back, a code of the second factor used up, the address remembered and a better hash stored, and the owner told of
+//! an address that the account never was logged in from.
 
 use database::{Database, Error};
 use diesel::data_types::PgInterval;
@@ -30,6 +31,9 @@ struct Open<'a> {
     audit_id: Uuid,
     rehashed: Option<&'a str>,
     remembered: Option<&'a [u8]>,
+    mail_id: Option<Uuid>,
+    notice_for: Option<PgInterval>,
+    known_as: Vec<&'a [u8]>,
     refund: Rules<'a>,
     factor_id: Option<Uuid>,
     step: Option<Step>,
@@ -55,6 +59,9 @@ impl QueryFragment<Pg> for Open<'_> {
             "audit_id": SqlUuid = &self.audit_id,
             "rehashed": Nullable<Text> = &self.rehashed,
             "remembered": Nullable<Bytea> = &self.remembered,
+            "mail_id": Nullable<SqlUuid> = &self.mail_id,
+            "notice_for": Nullable<Interval> = &self.notice_for,
+            "known_as": Array<Bytea> = &self.known_as,
             "refunded": Array<Bytea> = &self.refund.keys,
             "allowed": Array<Int4> = &self.refund.allowed,
             "cleared": Array<Bool> = &self.refund.own,
@@ -81,6 +88,9 @@ pub async fn open(db: &Database, new: &NewSession, policy: &SessionPolicy) -> Re
         audit_id: Uuid::now_v7(),
         rehashed: new.rehashed.as_ref().map(|hash| hash.expose().as_str()),
         remembered: new.remembered.as_ref().map(Key::as_bytes),
+        mail_id: new.notice.as_ref().map(|new_device| new_device.notice.id),
+        notice_for: new.notice.as_ref().map(|new_device| interval(new_device.notice.lifetime)),
+        known_as: new.notice.iter().flat_map(|new_device| &new_device.known_as).map(Key::as_bytes).collect(),
         refund: Rules::of(&new.refund.0),
         factor_id: new.second_factor.as_ref().map(|shown| shown.factor.0),
         step: new.second_factor.as_ref().and_then(|shown| shown.proof.step()),

@@ -1,5 +1,5 @@
 -- Follows `WITH given (session_id, user_id, epoch, password_hash, nonce_hash, delivery, amr, address, user_agent, request_id,
--- absolute, audit_id, rehashed, remembered, refunded, allowed, cleared,
+-- absolute, audit_id, rehashed, remembered, mail_id, notice_for, known_as, refunded, allowed, cleared,
 -- factor_id, step, recovery_hash) AS (…)`.
 
 , standing AS (
@@ -77,6 +77,18 @@
     -- Once a day is often enough to know which are still in use.
     ON CONFLICT (user_id, address) DO UPDATE SET last_used_at = now()
     WHERE login_addresses.last_used_at < now() - interval '1 day'
+
+), told AS (
+    -- As things were before this login: the first one of an account is no news.
+    INSERT INTO outbox (id, kind, user_id, recipient, detail, expires_at)
+    SELECT given.mail_id, 'new_device', users.id, users.email,
+           jsonb_build_object('address', given.address, 'userAgent', given.user_agent), now() + given.notice_for
+    FROM given, opened JOIN users ON users.id = opened.user_id
+    WHERE given.mail_id IS NOT NULL
+      AND EXISTS (SELECT FROM login_addresses WHERE login_addresses.user_id = opened.user_id)
+      AND NOT EXISTS (SELECT FROM login_addresses
+                      WHERE login_addresses.user_id = opened.user_id
+                        AND login_addresses.address = ANY (given.known_as))
 )
 
 SELECT opened.created_at, opened.expires_at

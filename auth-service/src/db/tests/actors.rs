@@ -125,6 +125,7 @@ pub(super) fn new_session(user: UserId, epoch: i32) -> NewSession {
         remembered: None,
         refund: Refund::default(),
         second_factor: None,
+        notice: None,
     }
 }
 
