@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::accounts::hash_threads::HashThreads;
 use crate::accounts::password_hash::Cost;
 use crate::config::{Config, Way};
+use crate::db::sessions::Refreshes;
 use crate::http::origin::AllowedOrigins;
 use crate::http::presented_token::TokenFinder;
 use crate::http::refresh_cookie::RefreshCookie;
@@ -24,6 +25,8 @@ use crate::tokens::{AccessTokens, ChallengeKeys, KeyStore, RefreshKeys};
 pub struct App {
     /// The pool.
     pub database: Database,
+    /// Through which refreshes go to the database.
+    pub refreshes: Arc<Refreshes>,
     /// The keys that sign and are published; filled by `jobs::signing_keys`.
     pub signing_keys: Arc<KeyStore>,
     /// What access tokens have in common.
@@ -148,6 +151,7 @@ impl App {
         let signing_keys = Arc::new(KeyStore::empty());
         let metrics = Metrics::new(&database, &hashing, &feed, &signing_keys);
         Ok(Self {
+            refreshes: Arc::new(Refreshes::new(database.clone())),
             database,
             signing_keys,
             access_tokens: config.tokens.access.clone(),

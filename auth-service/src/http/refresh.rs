@@ -16,7 +16,7 @@ use super::refusal::refuse;
 use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::app::App;
-use crate::db::sessions::{self, Refreshed};
+use crate::db::sessions::Refreshed;
 use crate::error::Error;
 use crate::sessions::{Continued, Step};
 
@@ -49,8 +49,7 @@ async fn refresh(
 ) -> Result<(Response, Step), Error> {
     let token = app.token_finder().find(headers, body)?;
     token_answer::require_signer(app)?;
-    let refreshed =
-        sessions::refresh(&app.database, &token, &device(caller, headers), &app.sessions()).await?;
+    let refreshed = app.refreshes.refresh(&token, &device(caller, headers), &app.sessions()).await?;
     let Continued { step, user, email, role, session } = match refreshed {
         Refreshed::Continued(continued) => *continued,
         Refreshed::Ended(ending) => {

@@ -24,6 +24,9 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const GONE: Duration = Duration::from_secs(30);
 /// The server gives a statement up a little after the client has.
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=1500";
+/// What is shared runs statements that go by keys: one plan is as good as another, and the one that is kept costs nothing.
+/// Left to itself the server compares estimates, and may plan a statement anew each time that costs less than its planning.
+const KEEP_PLANS: &str = "-c plan_cache_mode=force_generic_plan";
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -60,25 +63,20 @@ impl ConnectError {
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Arc<Secret<Config>>,
+    pipeline: Arc<Secret<Config>>,
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Connector {
     pub(crate) fn new(url: &Url) -> Result<Self, ConnectError> {
-        let mut config = url.config.expose().clone();
-        config.connect_timeout(CONNECT_TIMEOUT);
-        // A connection that only listens would not know for hours that its server is gone.
-        config.keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_INTERVAL);
-        config.keepalives_retries(KEEPALIVE_RETRIES).tcp_user_timeout(GONE);
-        // What the URL asks for comes last and wins.
-        let options = [STATEMENT_TIMEOUT, config.get_options().unwrap_or_default()].join(" ");
-        config.options(options.trim_end());
+        let config = with_options(url, &[STATEMENT_TIMEOUT]);
+        let pipeline = with_options(url, &[STATEMENT_TIMEOUT, KEEP_PLANS]);
         let tls = match &url.roots {
             Roots::None => None,
             Roots::System => Some(tls(system_roots()?)?),
             Roots::File(path) => Some(tls(file_roots(path)?)?),
         };
-        Ok(Self { config: Arc::new(Secret::new(config)), tls })
+        Ok(Self { config: Arc::new(config), pipeline: Arc::new(pipeline), tls })
     }
 
     pub(crate) async fn connect(&self) -> Result<AsyncPgConnection, ConnectError> {
@@ -98,7 +96,7 @@ impl Connector {
 
     /// A connection to be shared: that it has ended must show without asking it, which needs it for oneself.
     pub(crate) async fn pipeline(&self) -> Result<Pipeline, ConnectError> {
-        let config = self.config.expose();
+        let config = self.pipeline.expose();
         let (client, driver) = match &self.tls {
             None => {
                 let (client, connection) = config.connect(NoTls).await.map_err(ConnectError::Server)?;
@@ -120,6 +118,18 @@ impl Connector {
 /// [`ConnectError`], with the server's words in its chain.
 pub async fn connect(url: &Url) -> Result<AsyncPgConnection, ConnectError> {
     Connector::new(url)?.connect().await
+}
+
+fn with_options(url: &Url, ours: &[&str]) -> Secret<Config> {
+    let mut config = url.config.expose().clone();
+    config.connect_timeout(CONNECT_TIMEOUT);
+    // A connection that only listens would not know for hours that its server is gone.
+    config.keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_INTERVAL);
+    config.keepalives_retries(KEEPALIVE_RETRIES).tcp_user_timeout(GONE);
+    // What the URL asks for comes last and wins.
+    let options = [ours, config.get_options().as_slice()].concat().join(" ");
+    config.options(options);
+    Secret::new(config)
 }
 
 fn tls(roots: RootCertStore) -> Result<MakeRustlsConnect, ConnectError> {

@@ -82,6 +82,12 @@ impl Database {
         self
     }
 
+    /// How long a unit of work may take.
+    #[must_use]
+    pub const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Runs one unit of work on a connection, within the deadline.
     ///
     /// A connection whose work was cut off is closed rather than reused: what the server still does on it is

@@ -12,11 +12,20 @@
       AND sessions.user_id = given.user_id
       AND sessions.ended_at IS NULL
 
+-- In the order in which refreshes that are sent together take them.
+), locked AS MATERIALIZED (
+    SELECT sessions.id
+    FROM given, sessions
+    WHERE sessions.user_id = given.user_id
+      AND sessions.ended_at IS NULL
+    ORDER BY sessions.id
+    FOR UPDATE OF sessions
+
 ), ended AS (
     UPDATE sessions
     SET ended_at = now(), ended_reason = given.reason
-    FROM given
-    WHERE sessions.user_id = given.user_id
+    FROM given, locked
+    WHERE sessions.id = locked.id
       AND sessions.id IS DISTINCT FROM given.kept_session
       AND sessions.ended_at IS NULL
     RETURNING sessions.id

@@ -8,7 +8,9 @@ mod list;
 mod log_out;
 mod open;
 mod refresh;
+mod refreshes;
 mod revoke;
+mod rotate_many;
 
 pub use asking::find_asking;
 pub(in crate::db) use asking::{ask, lock_asking, lock_user};
@@ -22,4 +24,7 @@ pub(in crate::db) use refresh::Outcome;
 #[cfg(test)]
 pub(in crate::db) use refresh::present;
 pub use refresh::{Refreshed, refresh};
+pub use refreshes::Refreshes;
 pub use revoke::{Proof, revoke};
+#[cfg(test)]
+pub(in crate::db) use rotate_many::{Asked, rotate_many};

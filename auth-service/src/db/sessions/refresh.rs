@@ -2,7 +2,8 @@
 //!
 //! `refresh.sql` and the function `refresh_otherwise` that it calls (newest in `migrations/auth`) say in SQL what
 //! `sessions::refresh::decide` says in Rust; a property test holds them together. Edit all. The statement itself knows only
-//! the rotation, because that is what is asked thousands of times a second; the function knows every case.
+//! the rotation, because that is what is asked thousands of times a second; the function knows every case. When there is much
+//! to do, `rotate_many.sql` asks the same for many.
 //!
 //! Why it is right under races: PostgreSQL judges the rotation's conditions again on the newest version of a row that
 //! somebody else changed in the meantime. So of a hundred parallel refreshes one rotates, and for the others the function
@@ -53,7 +54,11 @@ struct Refresh<'a> {
     audit_id: Uuid,
 }
 
-prepared!(Refresh selects (Text, SqlUuid, Text, Text, Int8, Timestamptz, Int4, Text, Array<Text>, Timestamptz, Timestamptz));
+/// What a [`Row`] is read from.
+pub(super) type Columns =
+    (Text, SqlUuid, Text, Text, Int8, Timestamptz, Int4, Text, Array<Text>, Timestamptz, Timestamptz);
+
+prepared!(Refresh selects Columns);
 
 impl QueryFragment<Pg> for Refresh<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -77,7 +82,7 @@ impl QueryFragment<Pg> for Refresh<'_> {
 
 /// The statement's one row.
 #[derive(Queryable)]
-struct Row {
+pub(super) struct Row {
     outcome: Outcome,
     user: UserId,
     email: String,
@@ -164,7 +169,7 @@ impl<'a> Refresh<'a> {
     }
 }
 
-fn refreshed(id: SessionId, row: Row) -> Refreshed {
+pub(super) fn refreshed(id: SessionId, row: Row) -> Refreshed {
     let step = match row.outcome {
         Outcome::Continued(step) => step,
         Outcome::Ended(ending) => return Refreshed::Ended(ending),

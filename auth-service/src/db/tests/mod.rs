@@ -12,6 +12,7 @@ mod prepared;
 mod refresh_property;
 mod refresh_races;
 mod refresh_story;
+mod refreshes;
 mod revocations;
 mod row_versions;
 mod throttles;

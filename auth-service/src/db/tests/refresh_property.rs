@@ -1,8 +1,9 @@
 //! The statement against the page that people read: `sessions::refresh::decide`.
 //!
 //! Each case is a row, a token and a time. In a transaction `now()` stands still, so the row's times can be put at exact
-//! distances from it, to the microsecond.
+//! distances from it, to the microsecond. A few are presented together, as they are when there is much to do, or one by one.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -15,8 +16,8 @@ use time::OffsetDateTime;
 use super::actors::{POLICY, World, device};
 use crate::accounts::{AccountStatus, Email, UserId};
 use crate::db::schema::{audit_events, revocations, sessions, users};
-use crate::db::sessions::{Refreshed, present};
-use crate::sessions::{Decision, Delivery, EndReason, SessionId, SessionPolicy, SessionRow, decide};
+use crate::db::sessions::{Asked, Refreshed, present, rotate_many};
+use crate::sessions::{Decision, Delivery, EndReason, SessionId, SessionPolicy, SessionRow, Step, decide};
 use crate::tokens::refresh_token::{Nonce, RefreshToken};
 
 const CASES: u32 = 1_000;
@@ -34,7 +35,6 @@ struct Case {
     behind: i32,
     disabled: bool,
     delivery: Delivery,
-    policy: SessionPolicy,
     presented: i64,
     presented_delivery: Delivery,
     right_nonce: bool,
@@ -69,18 +69,31 @@ fn mostly(usual: bool) -> impl Strategy<Value = bool> {
     prop_oneof![9 => Just(usual), 1 => Just(!usual)]
 }
 
-fn case() -> impl Strategy<Value = Case> {
-    let times = policy().prop_flat_map(|policy| {
-        let length = |duration: Duration| i64::try_from(duration.as_micros()).unwrap();
-        let (grace, idle) = (length(policy.grace), length(policy.idle));
-        (Just(policy), near(vec![0, grace, grace, idle], 2 * idle), near(vec![0, idle, 2 * idle], 3 * idle))
-    });
+/// Some cases that are presented together.
+#[derive(Debug, Clone)]
+struct Cases {
+    policy: SessionPolicy,
+    /// Together, or each alone.
+    together: bool,
+    cases: Vec<Case>,
+}
+
+fn cases() -> impl Strategy<Value = Cases> {
+    (policy(), any::<bool>()).prop_flat_map(|(policy, together)| {
+        proptest::collection::vec(case(policy), 1..4).prop_map(move |cases| Cases { policy, together, cases })
+    })
+}
+
+fn case(policy: SessionPolicy) -> impl Strategy<Value = Case> {
+    let length = |duration: Duration| i64::try_from(duration.as_micros()).unwrap();
+    let (grace, idle) = (length(policy.grace), length(policy.idle));
+    let times = (near(vec![0, grace, grace, idle], 2 * idle), near(vec![0, idle, 2 * idle], 3 * idle));
     let generations = (0i64..6).prop_flat_map(|row| (Just(row), (row - 3).max(0)..row + 4));
     let ended = prop_oneof![9 => Just(None), 1 => proptest::sample::select(&EndReason::ALL).prop_map(Some)];
     let account = (ended, prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)], mostly(false));
     let token = (delivery(), mostly(true), mostly(true));
     (times, generations, account, token).prop_map(|(times, generations, account, token)| {
-        let (policy, rotated, expires) = times;
+        let (rotated, expires) = times;
         let (delivery, same_delivery, right_nonce) = token;
         let other = if delivery == Delivery::Body { Delivery::Cookie } else { Delivery::Body };
         Case {
@@ -91,7 +104,6 @@ fn case() -> impl Strategy<Value = Case> {
             behind: account.1,
             disabled: account.2,
             delivery,
-            policy,
             presented: generations.1,
             presented_delivery: if same_delivery { delivery } else { other },
             right_nonce,
@@ -142,20 +154,61 @@ fn expected_row(
     }
 }
 
-async fn check(connection: &mut AsyncPgConnection, case: &Case) -> Result<(), TestCaseError> {
+/// A row that has been inserted, and what is presented to it.
+struct Told {
+    row: SessionRow,
+    asked: Asked,
+}
+
+async fn check(connection: &mut AsyncPgConnection, cases: &Cases) -> Result<(), TestCaseError> {
     let now: OffsetDateTime =
         diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(connection).await.unwrap();
+    let mut told = Vec::new();
+    for case in &cases.cases {
+        told.push(tell(connection, case, now).await);
+    }
+    told.sort_by_key(|told| told.asked.token.session_id);
+    let asked: Vec<_> = told.iter().map(|told| &told.asked).collect();
+    let mut rotated = match cases.together {
+        true => rotate_many(&mut &*connection, &asked, &cases.policy).await.unwrap(),
+        false => HashMap::new(),
+    };
+    for Told { row, asked: Asked { token, device } } in &told {
+        let expected = decide(row, token, &cases.policy, now);
+        let actual = match rotated.remove(&token.session_id) {
+            Some(rotated) => rotated,
+            None => {
+                let is_plain = matches!(expected, Decision::Continue { step: Step::Rotated, .. });
+                prop_assert!(!(cases.together && is_plain), "it should have rotated with the others");
+                present(&mut &*connection, token, device, &cases.policy).await.unwrap()
+            }
+        };
+        prop_assert_eq!(did(&actual), expected);
+        check_row(connection, row, token.session_id, expected, &cases.policy, now).await?;
+    }
+    prop_assert!(rotated.is_empty());
+    Ok(())
+}
+
+async fn tell(connection: &mut AsyncPgConnection, case: &Case, now: OffsetDateTime) -> Told {
     let nonce = Nonce::generate();
     let row = row(case, &nonce, now);
     let id = insert(connection, &row, now).await.unwrap();
     let presented_nonce = if case.right_nonce { nonce } else { Nonce::generate() };
     let token =
         RefreshToken::first(id, case.presented_delivery, presented_nonce).at_generation(case.presented);
+    Told { row, asked: Asked { token, device: device("192.0.2.1") } }
+}
 
-    let expected = decide(&row, &token, &case.policy, now);
-    let actual = present(&mut &*connection, &token, &device("192.0.2.1"), &case.policy).await.unwrap();
-    prop_assert_eq!(did(&actual), expected);
-
+/// The row, the audit trail and the revocations after `expected` was done.
+async fn check_row(
+    connection: &mut AsyncPgConnection,
+    before: &SessionRow,
+    id: SessionId,
+    expected: Decision,
+    policy: &SessionPolicy,
+    now: OffsetDateTime,
+) -> Result<(), TestCaseError> {
     let (generation, rotated_at, ended): (i64, OffsetDateTime, Option<EndReason>) = sessions::table
         .find(id.0)
         .select((sessions::generation, sessions::rotated_at, sessions::ended_reason))
@@ -170,12 +223,12 @@ async fn check(connection: &mut AsyncPgConnection, case: &Case) -> Result<(), Te
         .unwrap();
     let revoked: i64 = revocations::table
         .filter(revocations::session_id.eq(id.0))
-        .filter(revocations::expires_at.eq(now + case.policy.revoked_for()))
+        .filter(revocations::expires_at.eq(now + policy.revoked_for()))
         .count()
         .get_result(connection)
         .await
         .unwrap();
-    prop_assert_eq!((generation, rotated_at, ended, audited, revoked), expected_row(&row, expected, now));
+    prop_assert_eq!((generation, rotated_at, ended, audited, revoked), expected_row(before, expected, now));
     Ok(())
 }
 
@@ -226,11 +279,11 @@ fn the_statement_does_what_the_page_says() {
     let connection = std::cell::RefCell::new(&mut connection);
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
-        .run(&case(), |case| {
+        .run(&cases(), |cases| {
             let connection = &mut **connection.borrow_mut();
             runtime.block_on(async {
                 AnsiTransactionManager::begin_transaction(connection).await.unwrap();
-                let checked = check(connection, &case).await;
+                let checked = check(connection, &cases).await;
                 AnsiTransactionManager::rollback_transaction(connection).await.unwrap();
                 checked
             })

@@ -1,22 +1,22 @@
 //! Refreshes that race for one row, over the pools of two replicas.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use database::Database;
 use tokio::task::JoinSet;
 
 use super::actors::{POLICY, World, device};
-use crate::db::sessions::{self, Refreshed};
+use crate::db::sessions::{self, Refreshed, Refreshes};
 use crate::sessions::{Ending, Refusal};
 use crate::tokens::refresh_token::RefreshToken;
 
 /// Presents one token many times at once and counts the answers.
-async fn present(replicas: &[Database], token: RefreshToken, times: usize) -> HashMap<String, usize> {
+async fn present(replicas: &[Arc<Refreshes>], token: RefreshToken, times: usize) -> HashMap<String, usize> {
     let mut racing = JoinSet::new();
     for turn in 0..times {
-        let db = replicas[turn % replicas.len()].clone();
+        let replica = Arc::clone(&replicas[turn % replicas.len()]);
         racing.spawn(async move {
-            let answer = sessions::refresh(&db, &token, &device("192.0.2.1"), &POLICY).await.unwrap();
+            let answer = replica.refresh(&token, &device("192.0.2.1"), &POLICY).await.unwrap();
             match answer {
                 Refreshed::Continued(continued) => format!("generation {}", continued.session.generation),
                 Refreshed::Ended(ending) => format!("{ending:?}"),
@@ -31,14 +31,14 @@ async fn present(replicas: &[Database], token: RefreshToken, times: usize) -> Ha
     answers
 }
 
-async fn two_replicas(world: &World) -> [Database; 2] {
-    [world.replica(8), world.replica(8)]
+fn two_replicas(world: &World) -> [Arc<Refreshes>; 2] {
+    [world.replica(8), world.replica(8)].map(|db| Arc::new(Refreshes::new(db)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_parallel_refreshes_of_one_token_give_one_rotation_and_equal_answers() {
     let world = World::new().await;
-    let replicas = two_replicas(&world).await;
+    let replicas = two_replicas(&world);
     let ann = world.user("ann").await;
     for _round in 0..10 {
         let (mut token, _) = world.login(&ann).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_hundred_parallel_refreshes_of_one_token_give_one_rotation_and_equal_a
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_parallel_uses_of_a_stolen_token_end_the_session_once() {
     let world = World::new().await;
-    let replicas = two_replicas(&world).await;
+    let replicas = two_replicas(&world);
     let (zero, _) = world.login(&world.user("ann").await).await.unwrap();
     world.refresh(&zero).await;
     world.later(&zero, 11.0).await;
@@ -67,7 +67,7 @@ async fn a_hundred_parallel_uses_of_a_stolen_token_end_the_session_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thief_who_races_the_owner_never_leaves_a_live_session_with_two_holders() {
     let world = World::new().await;
-    let replicas = two_replicas(&world).await;
+    let replicas = two_replicas(&world);
     let ann = world.user("ann").await;
     for _round in 0..20 {
         let (zero, _) = world.login(&ann).await.unwrap();
@@ -84,15 +84,13 @@ async fn a_thief_who_races_the_owner_never_leaves_a_live_session_with_two_holder
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_that_races_a_logout_does_not_outlive_it() {
     let world = World::new().await;
-    let replicas = two_replicas(&world).await;
+    let replicas = two_replicas(&world);
     let ann = world.user("ann").await;
     for _round in 0..20 {
         let (zero, _) = world.login(&ann).await.unwrap();
         let phone = device("192.0.2.1");
-        let (ended, _) = tokio::join!(
-            sessions::log_out(&replicas[0], &zero, &phone, &POLICY),
-            present(&replicas, zero, 10)
-        );
+        let (ended, _) =
+            tokio::join!(sessions::log_out(&world.db, &zero, &phone, &POLICY), present(&replicas, zero, 10));
         assert_eq!(ended.unwrap(), Some(ann.id));
         for generation in 0..3 {
             let after = world.refresh(&zero.at_generation(generation)).await;
