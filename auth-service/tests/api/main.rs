@@ -15,6 +15,7 @@ mod keys;
 mod login;
 mod logout;
 mod logout_all;
+mod mail;
 mod me;
 mod metrics;
 mod outages;

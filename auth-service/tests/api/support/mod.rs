@@ -10,7 +10,7 @@ mod service;
 mod subscriber;
 
 pub(crate) use actor::Actor;
-pub(crate) use app::{JWT_SECRET, PASSWORD, Replica, TestApp, migrated_database};
+pub(crate) use app::{JWT_SECRET, PASSWORD, Replica, TestApp, email_of, migrated_database};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use gateway::{Gateway, IDENTITY_KEY, Identity, sign};
 pub(crate) use postgres_proxy::PostgresProxy;
