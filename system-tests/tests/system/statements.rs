@@ -37,6 +37,7 @@ async fn count(stack: &Stack, flow: impl Future<Output = Answer>) -> (Vec<String
 fn background(line: &str) -> bool {
     [
         "signing_keys",
+        "clock_timestamp()",
         "__diesel_schema_migrations",
         "given (after, beyond)",
         "pg_notify",
