@@ -1,8 +1,10 @@
 //! The command line: what can be asked of the binary. The doing is in [`crate::commands`].
 
-use clap::{Args, Parser, Subcommand};
+mod users;
 
-use crate::accounts::Role;
+use clap::{Parser, Subcommand};
+
+pub use users::{Account, AccountCommand, CreateUser, ListUsers, UsersCommand};
 
 /// The auth service of Portcullis: the only signer of tokens. Its settings come from the environment.
 #[derive(Debug, Parser)]
@@ -24,7 +26,7 @@ pub enum Command {
         #[arg(long)]
         plan: bool,
     },
-    /// Make and list accounts.
+    /// Make, look at, change and take away accounts.
     #[command(subcommand)]
     Users(UsersCommand),
     /// Make, list and end clients: internal services with tokens of their own.
@@ -37,25 +39,6 @@ pub enum Command {
     CheckConfig,
     /// Print the OpenAPI document of this binary.
     Openapi,
-}
-
-/// What can be done with accounts.
-#[derive(Debug, Clone, Subcommand)]
-pub enum UsersCommand {
-    /// Make an account. The password is read from standard input, one line.
-    Create(CreateUser),
-    /// Print a link with which the password of an account can be replaced, once.
-    ResetLink {
-        /// The account's e-mail address.
-        email: String,
-    },
-    /// List accounts: id, e-mail address, role and status, separated by tabs, oldest first.
-    List,
-    /// Remove the second factor of an account, for somebody who has lost both the app and the recovery codes.
-    ResetSecondFactor {
-        /// The account's e-mail address.
-        email: String,
-    },
 }
 
 /// What can be done with clients.
@@ -101,18 +84,4 @@ pub enum KeysCommand {
     },
     /// Seal every key, and every secret of an authenticator app, under the current `JWT_SECRET`.
     Reencrypt,
-}
-
-/// An account to make.
-#[derive(Debug, Clone, Args)]
-pub struct CreateUser {
-    /// The e-mail address.
-    #[arg(long)]
-    pub email: String,
-    /// ADMIN or USER.
-    #[arg(long, default_value = "USER")]
-    pub role: Role,
-    /// Mark it as one for demonstrations: production does not start while a demo ADMIN exists.
-    #[arg(long)]
-    pub demo: bool,
 }

@@ -35,6 +35,7 @@ use crate::second_factor::FactorBoxes;
 use crate::sessions::SessionPolicy;
 use crate::throttle::Limits;
 use crate::tokens::Locksmith;
+use crate::tokens::rotation::LONGEST_TOKEN;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -83,6 +84,9 @@ pub struct CommandConfig {
     pub database: DatabaseSettings,
     /// What hashing a password costs (`BCRYPT_COST`).
     pub cost: Cost,
+    /// How long sessions live, and that what they revoke is remembered for as long as a token may live at most: whatever
+    /// `JWT_ACCESS_TTL` is where the command runs.
+    pub sessions: SessionPolicy,
 }
 
 impl CommandConfig {
@@ -93,8 +97,9 @@ impl CommandConfig {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = read_database(&mut settings);
         let cost = read_cost(&mut settings);
+        let sessions = read_sessions(&mut settings, LONGEST_TOKEN);
         settings.finish()?;
-        Ok(Self { database: database.ok_or_else(no_database)?, cost })
+        Ok(Self { database: database.ok_or_else(no_database)?, cost, sessions })
     }
 }
 

@@ -16,10 +16,12 @@ use crate::accounts::password_change::{InvalidNewPassword, WrongPassword};
 use crate::accounts::password_hash::HashingFailed;
 use crate::accounts::registration::{EmailTaken, InvalidRegistration};
 use crate::app::{NoMail, NotPrepared};
+use crate::db::administration::NotDone;
 use crate::db::users::InsertError;
 use crate::http::current_session::NoSession;
 use crate::http::login::BodyDeliveryRefused;
 use crate::http::origin::OriginRefused;
+use crate::http::path_ids::NO_SUCH_ACCOUNT;
 use crate::http::presented_token::NoToken;
 use crate::http::revocations::NotTheGateway;
 use crate::mail::InvalidMailToken;
@@ -80,6 +82,8 @@ pub enum Error {
     #[error(transparent)]
     NotFound(#[from] NotFound),
     #[error(transparent)]
+    InvalidQuery(#[from] InvalidQuery),
+    #[error(transparent)]
     InvalidNewPassword(#[from] InvalidNewPassword),
     #[error(transparent)]
     WrongPassword(#[from] WrongPassword),
@@ -115,6 +119,11 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such {0}")]
 pub struct NotFound(pub &'static str);
+
+/// A query parameter is wrong; what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidQuery(pub &'static str);
 
 impl Error {
     /// The status and the code that the client sees.
@@ -166,6 +175,7 @@ impl Error {
             Self::NoToken(NoToken::Invalid) | Self::Refresh(Refusal::InvalidToken) => {
                 (StatusCode::UNAUTHORIZED, codes::INVALID_TOKEN)
             }
+            Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, codes::INVALID_QUERY),
             Self::NoToken(NoToken::Ambiguous) => (StatusCode::BAD_REQUEST, codes::AMBIGUOUS_SESSION),
             Self::Refresh(Refusal::SessionEnded) | Self::NoSession(NoSession::Ended) => {
                 (StatusCode::UNAUTHORIZED, codes::SESSION_ENDED)
@@ -243,6 +253,18 @@ impl From<InsertError> for Error {
         match error {
             InsertError::EmailTaken => Self::EmailTaken(EmailTaken),
             InsertError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl From<NotDone> for Error {
+    fn from(error: NotDone) -> Self {
+        match error {
+            NotDone::NoSuchUser => NO_SUCH_ACCOUNT.into(),
+            NotDone::LastAdmin(last_admin) => last_admin.into(),
+            NotDone::EmailTaken => Self::EmailTaken(EmailTaken),
+            NotDone::NotAsked => NoSession::Ended.into(),
+            NotDone::Database(error) => error.into(),
         }
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{self, get, post};
 use identity::Verifier;
 use identity_axum::require_role;
 
 use crate::app::App;
+use crate::http::admin_users::{change, create, delete, list, show};
 use crate::http::prepared::require_prepared;
 use crate::http::{
-    admin_second_factor, admin_users, bootstrap, forgot, jwks, login, login_second_factor, logout,
+    admin_audit, admin_second_factor, bootstrap, forgot, jwks, login, login_second_factor, logout,
     logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions, verify_email,
 };
 
@@ -27,7 +28,7 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .route("/api/auth/logout-all", post(logout_all::log_out_everywhere))
         .route("/api/auth/me", get(me::show_me))
         .route("/api/auth/sessions", get(sessions::list_sessions))
-        .route("/api/auth/sessions/{id}", delete(sessions::end_session))
+        .route("/api/auth/sessions/{id}", routing::delete(sessions::end_session))
         .route("/api/auth/password", post(password::change_password))
         .merge(second_factors())
         .route("/api/auth/bootstrap", post(bootstrap::bootstrap_admin))
@@ -61,8 +62,16 @@ fn second_factors() -> Router<Arc<App>> {
 /// What only the role ADMIN may do.
 fn administration() -> Router<Arc<App>> {
     Router::new()
-        .route("/api/admin/users/{id}", patch(admin_users::change_user))
-        .route("/api/admin/users/{id}/sessions", delete(admin_users::end_user_sessions))
-        .route("/api/admin/users/{id}/second-factor", delete(admin_second_factor::reset_second_factor))
+        .route("/api/admin/users", get(list::list_users).post(create::create_user))
+        .route(
+            "/api/admin/users/{id}",
+            get(show::show_user).patch(change::change_user).delete(delete::delete_user),
+        )
+        .route("/api/admin/users/{id}/sessions", routing::delete(change::end_user_sessions))
+        .route("/api/admin/audit", get(admin_audit::list_audit_events))
+        .route(
+            "/api/admin/users/{id}/second-factor",
+            routing::delete(admin_second_factor::reset_second_factor),
+        )
         .route_layer(require_role("ADMIN"))
 }

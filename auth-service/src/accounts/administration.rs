@@ -43,9 +43,8 @@ pub struct LastAdmin;
 pub fn decide(standing: &Standing, change: &AccountChange) -> Result<Decided, LastAdmin> {
     let role = change.role.unwrap_or(standing.role);
     let status = change.status.unwrap_or(standing.status);
-    if administers(standing.role, standing.status) && !administers(role, status) && !standing.has_other_admins
-    {
-        return Err(LastAdmin);
+    if !administers(role, status) {
+        may_remove(standing)?;
     }
     let is_disabled_now = standing.status == AccountStatus::Active && status == AccountStatus::Disabled;
     let ends = if is_disabled_now {
@@ -54,6 +53,12 @@ pub fn decide(standing: &Standing, change: &AccountChange) -> Result<Decided, La
         (role != standing.role).then_some(EndReason::RoleChanged)
     };
     Ok(Decided { role, status, ends })
+}
+
+/// Whether everybody can do without this administrator, if it is one.
+pub fn may_remove(standing: &Standing) -> Result<(), LastAdmin> {
+    let is_last = administers(standing.role, standing.status) && !standing.has_other_admins;
+    if is_last { Err(LastAdmin) } else { Ok(()) }
 }
 
 fn administers(role: Role, status: AccountStatus) -> bool {
@@ -105,5 +110,18 @@ mod tests {
         // A disabled administrator administers nothing already.
         check((Admin, Disabled), change(Some(User), None), true);
         check((User, Active), change(None, Some(Disabled)), true);
+    }
+
+    #[test]
+    fn whoever_is_not_the_last_administrator_may_go() {
+        let check = |(role, status), has_other_admins, allowed| {
+            let standing = Standing { role, status, has_other_admins };
+            assert_eq!(may_remove(&standing).is_ok(), allowed, "{standing:?}");
+        };
+        check((Admin, Active), false, false);
+        check((Admin, Active), true, true);
+        check((Admin, Disabled), false, true);
+        check((User, Active), false, true);
+        check((User, Disabled), false, true);
     }
 }

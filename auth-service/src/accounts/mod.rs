@@ -13,6 +13,7 @@ pub mod password;
 pub mod password_change;
 pub mod password_hash;
 pub mod registration;
+pub mod search;
 
 pub use account::{AccountStatus, Role, UserId};
 pub use email::Email;

@@ -8,33 +8,28 @@ pub mod openapi;
 pub mod serve;
 pub mod users;
 
+use std::process::ExitCode;
+
 use process::Settings;
 
-use crate::cli::{Cli, Command, KeysCommand, UsersCommand};
-use crate::config::{CommandConfig, Config, KeysConfig, ResetLinkConfig};
+use crate::cli::{Cli, Command, KeysCommand};
+use crate::config::{CommandConfig, Config, KeysConfig};
 
-/// Does what was asked.
+/// Does what was asked, and says how it ended: 0, or for `users` what [`users::run`] says.
 ///
 /// # Errors
-/// Whatever stands in the way, for the operator to read.
-pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
+/// Whatever stands in the way, for the operator to read; the process then ends with 1.
+pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => Box::pin(serve::serve(Config::read(settings)?)).await,
         Command::CheckConfig => check_config::check_config(settings),
         Command::Openapi => openapi::openapi(),
         Command::Migrate { plan: true } => migrate::plan(&CommandConfig::read(settings)?).await,
         Command::Migrate { plan: false } => migrate::migrate(&CommandConfig::read(settings)?).await,
-        Command::Users(UsersCommand::List) => users::list(&CommandConfig::read(settings)?).await,
-        Command::Users(UsersCommand::Create(account)) => {
-            users::create(&CommandConfig::read(settings)?, &account).await
+        Command::Users(command) => {
+            return users::run(settings, command).await;
         }
         Command::Clients(command) => clients::run(&CommandConfig::read(settings)?, &command).await,
-        Command::Users(UsersCommand::ResetLink { email }) => {
-            users::reset_link(&ResetLinkConfig::read(settings)?, &email).await
-        }
-        Command::Users(UsersCommand::ResetSecondFactor { email }) => {
-            users::reset_second_factor(&CommandConfig::read(settings)?, &email).await
-        }
         Command::Keys(command) => {
             let config = KeysConfig::read(settings)?;
             match command {
@@ -44,5 +39,6 @@ pub async fn run(cli: Cli, settings: Settings) -> anyhow::Result<()> {
                 KeysCommand::Reencrypt => keys::reencrypt(&config).await,
             }
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

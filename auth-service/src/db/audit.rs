@@ -13,8 +13,8 @@ use crate::sessions::{Device, SessionId};
 
 /// What happened, of what is recorded here. Some kinds are written by the statements whose effect they record:
 /// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`),
-/// `refresh_token_reused` (the function `refresh_otherwise`), `registration_repeated` (`registration.sql`), `email_verified`
-/// (`mail_tokens/verify.sql`), `mail_not_sent` (`outbox/settle.sql`), and of the second factor all but the two below
+/// `account_deleted` (`administration/delete.sql`), `refresh_token_reused` (the function `refresh_otherwise`),
+/// `registration_repeated` (`registration.sql`), `email_verified` (`mail_tokens/verify.sql`), `mail_not_sent` (`outbox/settle.sql`), and of the second factor all but the two below
 /// (`second_factors/*.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

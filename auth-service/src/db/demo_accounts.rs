@@ -6,23 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::schema::{demo_accounts, users};
-use crate::accounts::{Role, UserId};
-
-/// Marks an account as one for demonstrations.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn mark(db: &Database, id: UserId) -> Result<(), Error> {
-    db.run(async |connection| {
-        diesel::insert_into(demo_accounts::table)
-            .values(demo_accounts::user_id.eq(id.0))
-            .on_conflict_do_nothing()
-            .execute(connection)
-            .await
-    })
-    .await
-    .map(|_rows| ())
-}
+use crate::accounts::Role;
 
 /// Whether an administrator among them exists.
 ///

@@ -1,4 +1,4 @@
-//! What raises an account's epoch: each in one transaction with the ends, the revocation and the audit row that follow.
+//! What raises an account's epoch on its owner's behalf (`administration` on others'): each in one transaction with the ends, the revocation and the audit row that follow.
 //!
 //! The account's row is locked first, and everything is decided on what is read after that. Refreshes and logouts lock
 //! nothing but a session and logins only hold the account in place, so nobody here waits in a circle.
@@ -10,19 +10,15 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use secret::Secret;
 use serde_json::json;
 
-use super::audit::{self, Event, Kind};
+use super::audit::Kind;
 use super::mail_tokens::use_reset;
 use super::outbox;
 use super::schema::users;
-use super::sessions::{EndAll, ask, end_all, lock_asking, lock_user};
+use super::sessions::{EndAll, end_all, lock_asking, lock_user};
 use super::users::{USER, User};
-use crate::accounts::administration::{Decided, LastAdmin, Standing};
-use crate::accounts::{AccountStatus, Role, UserId};
+use crate::accounts::UserId;
 use crate::mail::{MailTokenHash, Notice};
 use crate::sessions::{CurrentSession, Device, EndReason, SessionPolicy};
-
-/// Held while a role or status changes, so that two administrators cannot remove each other as the last one.
-const ADMINISTRATION: &str = "SELECT pg_advisory_xact_lock(7218046155310932481)";
 
 /// In which session something is asked, from where, and how long sessions live.
 #[derive(Debug, Clone, Copy)]
@@ -184,134 +180,6 @@ async fn tell(connection: &mut AsyncPgConnection, notice: Option<&Notice>, user:
     }
 }
 
-/// What became of what an administrator asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Administered {
-    /// This is the account now.
-    Done(User),
-    /// There is no such account.
-    NoSuchUser,
-    /// It may not be.
-    Refused(LastAdmin),
-    /// The administrator's session has ended.
-    NotAsked,
-}
-
-/// Ends all sessions of an account, on an administrator's behalf.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn end_sessions_of(db: &Database, asked: &Asked<'_>, user: UserId) -> Result<Administered, Error> {
-    db.run(async |connection| {
-        connection
-            .transaction(async |connection| {
-                let before = match lock_for(connection, asked, user).await? {
-                    Ok(before) => before,
-                    Err(not_done) => return Ok(not_done),
-                };
-                let epoch = raise(connection, user).await?;
-                let all = asked.others(&before, epoch, EndReason::EndedByAdmin, Kind::SessionsEnded);
-                end_all(connection, &all, asked.policy).await?;
-                Ok(Administered::Done(User { epoch, ..before }))
-            })
-            .await
-    })
-    .await
-}
-
-/// Gives an account the role and the status that `decide` comes to on how it stands.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn change_account(
-    db: &Database,
-    asked: &Asked<'_>,
-    user: UserId,
-    decide: impl Fn(&Standing) -> Result<Decided, LastAdmin> + Sync,
-) -> Result<Administered, Error> {
-    db.run(async |connection| {
-        connection
-            .transaction(async |connection| {
-                diesel::sql_query(ADMINISTRATION).execute(connection).await?;
-                let before = match lock_for(connection, asked, user).await? {
-                    Ok(before) => before,
-                    Err(not_done) => return Ok(not_done),
-                };
-                match decide(&standing(connection, &before).await?) {
-                    Ok(decided) => write(connection, asked, before, decided).await.map(Administered::Done),
-                    Err(refusal) => Ok(Administered::Refused(refusal)),
-                }
-            })
-            .await
-    })
-    .await
-}
-
-/// Another account as it stands, locked; or why nothing is to be done about it.
-async fn lock_for(
-    connection: &mut AsyncPgConnection,
-    asked: &Asked<'_>,
-    user: UserId,
-) -> QueryResult<Result<User, Administered>> {
-    lock_user(connection, user).await?;
-    if ask(connection, asked.session, asked.policy).await?.is_none() {
-        return Ok(Err(Administered::NotAsked));
-    }
-    let found: Option<User> = users::table.find(user.0).select(USER).first(connection).await.optional()?;
-    Ok(found.ok_or(Administered::NoSuchUser))
-}
-
-async fn standing(connection: &mut AsyncPgConnection, user: &User) -> QueryResult<Standing> {
-    let others = users::table
-        .filter(users::id.ne(user.id.0))
-        .filter(users::role.eq(Role::Admin.as_str()).and(users::status.eq(AccountStatus::Active.as_str())));
-    let others: bool = diesel::select(diesel::dsl::exists(others)).get_result(connection).await?;
-    Ok(Standing { role: user.role, status: user.status, has_other_admins: others })
-}
-
-async fn write(
-    connection: &mut AsyncPgConnection,
-    asked: &Asked<'_>,
-    before: User,
-    decided: Decided,
-) -> QueryResult<User> {
-    let Decided { role, status, ends } = decided;
-    if (role, status) == (before.role, before.status) {
-        return Ok(before);
-    }
-    let after: User = diesel::update(users::table.find(before.id.0))
-        .set((
-            users::role.eq(role.as_str()),
-            users::status.eq(status.as_str()),
-            users::epoch.eq(users::epoch + i32::from(ends.is_some())),
-        ))
-        .returning(USER)
-        .get_result(connection)
-        .await?;
-    let detail = json!({
-        "role": {"from": before.role, "to": role},
-        "status": {"from": before.status, "to": status},
-    });
-    match ends {
-        Some(reason) => {
-            let all = asked.others(&before, after.epoch, reason, Kind::AccountChanged);
-            end_all(connection, &EndAll { detail, ..all }, asked.policy).await?;
-        }
-        None => {
-            let event = Event {
-                kind: Kind::AccountChanged,
-                user: Some(before.id),
-                session: None,
-                actor: Some(asked.session.user),
-                device: asked.device,
-                detail,
-            };
-            audit::insert(connection, &event).await?;
-        }
-    }
-    Ok(after)
-}
-
 async fn raise(connection: &mut AsyncPgConnection, user: UserId) -> QueryResult<i32> {
     diesel::update(users::table.find(user.0))
         .set(users::epoch.eq(users::epoch + 1))
@@ -345,16 +213,6 @@ impl<'a> Asked<'a> {
             actor: None,
             device: self.device,
             detail: json!({}),
-        }
-    }
-
-    /// Those of an account that the caller administers.
-    fn others(&self, user: &User, epoch: i32, reason: EndReason, kind: Kind) -> EndAll<'a> {
-        EndAll {
-            user: user.id,
-            session: None,
-            actor: Some(self.session.user),
-            ..self.own(epoch, reason, kind)
         }
     }
 }

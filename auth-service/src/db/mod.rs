@@ -4,7 +4,9 @@
 //! waits for on every refresh or login is a `QueryFragment` of its own, because diesel prepares those once per
 //! connection and a `sql_query` on every call.
 
+pub mod administration;
 pub mod audit;
+pub mod audit_trail;
 pub mod bootstrap;
 pub mod clients;
 mod columns;

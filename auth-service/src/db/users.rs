@@ -3,7 +3,7 @@
 use database::{Database, Error};
 use diesel::prelude::*;
 use diesel::sql_types::{Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use secret::Secret;
 use time::OffsetDateTime;
 
@@ -100,49 +100,31 @@ pub(super) const USER: UserColumns =
 
 /// Makes an account. An account with the role ADMIN ends bootstrap for good.
 ///
-/// An address that is taken is no error to PostgreSQL: it would write the address into its own log.
-///
 /// # Errors
 /// [`InsertError::EmailTaken`] when the address has an account already.
 pub async fn insert(db: &Database, new: &NewUser) -> Result<User, InsertError> {
+    db.run(async |connection| insert_in(connection, new).await).await?.ok_or(InsertError::EmailTaken)
+}
+
+/// The same in a transaction; `None`: the address has an account already.
+///
+/// That is no error to PostgreSQL: it would write the address into its own log.
+pub(super) async fn insert_in(
+    connection: &mut AsyncPgConnection,
+    new: &NewUser,
+) -> QueryResult<Option<User>> {
     let values = (
         users::id.eq(new.id.0),
         users::email.eq(new.email.as_str()),
         users::password_hash.eq(new.password_hash.expose()),
         users::role.eq(new.role.as_str()),
     );
-    let made: Option<User> = db
-        .run(async |connection| {
-            diesel::insert_into(users::table)
-                .values(values)
-                .on_conflict(users::email)
-                .do_nothing()
-                .returning(USER)
-                .get_result(connection)
-                .await
-                .optional()
-        })
-        .await?;
-    made.ok_or(InsertError::EmailTaken)
-}
-
-/// Takes an account's address for verified: whoever made the account vouches for it.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn mark_verified(db: &Database, id: UserId) -> Result<(), Error> {
-    let account = users::table.find(id.0).filter(users::email_verified_at.is_null());
-    db.run(async |connection| {
-        diesel::update(account).set(users::email_verified_at.eq(diesel::dsl::now)).execute(connection).await
-    })
-    .await
-    .map(drop)
-}
-
-/// All accounts, the oldest first, for an operator's eyes.
-///
-/// # Errors
-/// [`Error`] when the database is away or fails.
-pub async fn list(db: &Database) -> Result<Vec<User>, Error> {
-    db.run(async |connection| users::table.select(USER).order(users::id).load(connection).await).await
+    diesel::insert_into(users::table)
+        .values(values)
+        .on_conflict(users::email)
+        .do_nothing()
+        .returning(USER)
+        .get_result(connection)
+        .await
+        .optional()
 }

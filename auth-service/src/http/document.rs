@@ -6,8 +6,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    admin_second_factor, admin_users, bootstrap, forgot, jwks, login, login_second_factor, logout,
-    logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions, verify_email,
+    admin_audit, admin_second_factor, admin_users, bootstrap, forgot, jwks, login, login_second_factor,
+    logout, logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions,
+    verify_email,
 };
 
 /// Everything that the service answers.
@@ -48,8 +49,13 @@ use super::{
         second_factor::recovery_codes::replace_recovery_codes,
         second_factor::disable::disable_second_factor,
         bootstrap::bootstrap_admin,
-        admin_users::change_user,
-        admin_users::end_user_sessions,
+        admin_users::list::list_users,
+        admin_users::create::create_user,
+        admin_users::show::show_user,
+        admin_users::change::change_user,
+        admin_users::delete::delete_user,
+        admin_users::change::end_user_sessions,
+        admin_audit::list_audit_events,
         admin_second_factor::reset_second_factor,
         jwks::list_keys,
         revocations::subscribe_revocations,

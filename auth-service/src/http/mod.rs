@@ -2,6 +2,7 @@
 //!
 //! axum lives here, in `routes` and in `error`; diesel does not.
 
+pub mod admin_audit;
 pub mod admin_second_factor;
 pub mod admin_users;
 pub mod bootstrap;

@@ -7,7 +7,9 @@
     reason = "a test's preparation fails the test, and says why"
 )]
 
+mod admin_accounts;
 mod admin_users;
+mod audit;
 mod bad_input;
 mod bootstrap;
 mod jwks;
@@ -34,3 +36,4 @@ mod signature;
 mod statements;
 mod support;
 mod throttle;
+mod user_commands;

@@ -102,7 +102,7 @@ async fn users_are_made_and_listed() {
     let listed = stdout(&run(&["users", "list"], &environment, ""));
     assert_eq!(
         listed,
-        format!("{root}\troot@example.com\tADMIN\tactive\n{ann}\tann@example.com\tUSER\tactive\n")
+        format!("{ann}\tann@example.com\tUSER\tactive\n{root}\troot@example.com\tADMIN\tactive\n")
     );
 
     let check = |arguments: &[&str], password: &str, expected: &str| {
@@ -111,6 +111,7 @@ async fn users_are_made_and_listed() {
         assert!(complaint.contains(expected), "{complaint}");
     };
     check(&["--email", "ann@example.com"], PASSWORD, "has an account already");
+    check(&["--email", "ann@example.com", "--demo"], PASSWORD, "has an account already");
     check(
         &["--email", "bob"],
         "short",

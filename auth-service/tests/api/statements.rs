@@ -52,6 +52,22 @@ async fn each_request_asks_as_little_as_it_can() {
 }
 
 #[tokio::test]
+async fn what_an_administrator_reads_is_asked_for_once() {
+    let (app, proxy) = counted().await;
+    let root = app.admin("root").await;
+    let shown = format!("/api/admin/users/{}", root.identity.user);
+    for path in
+        ["/api/admin/users", "/api/admin/users?q=@exam&role=USER", &shown, "/api/admin/audit?kind=login"]
+    {
+        // Prepared once for the connection.
+        root.get(path).await.expect(200);
+        let before = proxy.statements();
+        root.get(path).await.expect(200);
+        assert_eq!(proxy.statements() - before, 1, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_right_is_not_asked_about() {
     let (app, proxy) = counted().await;
     let before = proxy.statements();

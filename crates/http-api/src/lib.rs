@@ -15,7 +15,7 @@ pub use failure::Failure;
 pub use json::Json;
 pub use metrics::HttpMetrics;
 pub use observe::{DEADLINE, finish};
-pub use page::{Page, PageBody};
+pub use page::{Cursor, Page, PageBody};
 pub use serve::serve;
 
 /// The largest body that a service reads.

@@ -16,13 +16,41 @@ use crate::failure::Failure;
 const DEFAULT_LIMIT: u8 = 20;
 const MAX_LIMIT: u8 = 100;
 
-/// Which page is asked for; 400 `invalid_query` when the query is none that a list understands. Ids are UUIDv7, so their
-/// order is that of time.
+/// Which page is asked for; 400 `invalid_query` when the query is none that a list understands. Most lists are in the order of
+/// their items' ids; these are UUIDv7, so it is that of time.
 #[derive(Debug, Clone, Copy)]
-pub struct Page {
+pub struct Page<C = Uuid> {
     limit: u8,
-    /// The id of the last item of the page before.
-    pub after: Option<Uuid>,
+    /// What the last item of the page before is found by.
+    pub after: Option<C>,
+}
+
+/// What an item of a list is found by. Clients get it in a form that they cannot read.
+pub trait Cursor: Sized {
+    /// As bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// Read back.
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self>;
+}
+
+impl Cursor for Uuid {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        Self::from_slice(&bytes).ok()
+    }
+}
+
+impl Cursor for String {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        Self::from_utf8(bytes).ok()
+    }
 }
 
 /// A page in an answer.
@@ -44,13 +72,13 @@ struct PageQuery {
     cursor: Option<String>,
 }
 
-impl IntoParams for Page {
+impl<C> IntoParams for Page<C> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         PageQuery::into_params(|| Some(ParameterIn::Query))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+impl<S: Send + Sync, C: Cursor> FromRequestParts<S> for Page<C> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
@@ -65,31 +93,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     }
 }
 
-impl Page {
+impl<C: Cursor> Page<C> {
     /// How many items to fetch: one more than asked for tells whether there is a next page.
     #[must_use]
-    pub fn fetch(self) -> i64 {
+    pub fn fetch(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
     /// The answer, from what was fetched.
     #[must_use]
-    pub fn body<T>(self, mut fetched: Vec<T>, id: impl Fn(&T) -> Uuid) -> PageBody<T> {
+    pub fn body<T>(self, mut fetched: Vec<T>, id: impl Fn(&T) -> C) -> PageBody<T> {
         let limit = usize::from(self.limit);
         let has_next = fetched.len() > limit;
         fetched.truncate(limit);
-        let next_cursor = fetched.last().filter(|_| has_next).map(|last| write_cursor(id(last)));
+        let next_cursor = fetched.last().filter(|_| has_next).map(|last| write_cursor(&id(last)));
         PageBody { items: fetched, next_cursor }
     }
 }
 
-fn write_cursor(id: Uuid) -> String {
-    URL_SAFE_NO_PAD.encode(id.as_bytes())
+fn write_cursor(id: &impl Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(id.to_bytes())
 }
 
-fn read_cursor(cursor: &str) -> Result<Uuid, Failure> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+fn read_cursor<C: Cursor>(cursor: &str) -> Result<C, Failure> {
+    let id = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(C::from_bytes);
     id.ok_or_else(|| invalid("Cursor is not one that a list has given."))
 }
 
@@ -108,7 +135,7 @@ mod tests {
         assert_eq!(page.fetch(), 3);
         let first = page.body(ids.to_vec(), |id| *id);
         assert_eq!(first.items, ids[..2]);
-        let after = read_cursor(&first.next_cursor.expect("a next page")).expect("our own cursor");
+        let after: Uuid = read_cursor(&first.next_cursor.expect("a next page")).expect("our own cursor");
         assert_eq!(after, ids[1]);
         let last = page.body(ids[2..].to_vec(), |id| *id);
         assert_eq!((last.items.len(), last.next_cursor), (1, None));
@@ -117,7 +144,20 @@ mod tests {
     #[test]
     fn what_is_no_cursor_is_refused() {
         for wrong in ["", "AAAA", "*", "AAAAAAAAAAAAAAAAAAAAAAA"] {
-            assert!(read_cursor(wrong).is_err(), "{wrong}");
+            assert!(read_cursor::<Uuid>(wrong).is_err(), "{wrong}");
         }
+        for wrong in ["*", "_w"] {
+            assert!(read_cursor::<String>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_a_cursor_too() {
+        let page: Page<String> = Page { limit: 1, after: None };
+        let first = page.body(vec!["a", "b"], |item| (*item).to_owned());
+        assert_eq!(
+            read_cursor::<String>(&first.next_cursor.expect("a next page")).ok().as_deref(),
+            Some("a")
+        );
     }
 }

@@ -3,12 +3,13 @@
 use test_support::eventually;
 
 use super::actors::{POLICY, World, continued, device, hash, new_user};
-use crate::accounts::administration::{Decided, Standing};
-use crate::accounts::{AccountStatus, Role};
-use crate::db::epochs::{self, Administered, Asked, LoggedOut, PasswordChanged};
+use crate::accounts::Role;
+use crate::accounts::administration::AccountChange;
+use crate::db::administration::{self, By, Mandate, NotDone};
+use crate::db::epochs::{self, Asked, LoggedOut, PasswordChanged};
 use crate::db::sessions::{self, EndedOne, Refreshed};
 use crate::db::users::{self, User};
-use crate::sessions::{CurrentSession, EndReason, Refusal, Step};
+use crate::sessions::{CurrentSession, Refusal, Step};
 use crate::tokens::RefreshToken;
 
 const ENDED: Refreshed = Refreshed::Refused(Refusal::SessionEnded);
@@ -168,8 +169,9 @@ async fn who_asks_in_a_dead_session_is_not_heard() {
             LoggedOut::NotAsked,
             "{change}"
         );
-        let ended = epochs::end_sessions_of(&world.db, &asked, bob.id).await.unwrap();
-        assert_eq!(ended, Administered::NotAsked, "{change}");
+        let mandate = Mandate { by: By::Administrator(&asking), device: &phone, policy: &POLICY };
+        let ended = administration::end_sessions_of(&world.db, &mandate, bob.id).await;
+        assert!(matches!(ended, Err(NotDone::NotAsked)), "{change}: {ended:?}");
         let ended = sessions::end_one(&world.db, &asking, asking.session, &phone, &POLICY).await.unwrap();
         assert_eq!(ended, EndedOne::NotAsked, "{change}");
         assert!(sessions::list(&world.db, &asking, &POLICY, None, 10).await.unwrap().is_empty(), "{change}");
@@ -185,15 +187,10 @@ async fn a_demotion_is_written_as_it_was_decided() {
     let ((_, asking), (zero, _)) = (session(&world, &root).await, session(&world, &eve).await);
     assert_eq!(continued(world.refresh(&zero).await), (Step::Rotated, 1));
     let phone = device("192.0.2.9");
-    let asked = Asked { session: &asking, device: &phone, policy: &POLICY };
-    let decided =
-        Decided { role: Role::User, status: AccountStatus::Active, ends: Some(EndReason::RoleChanged) };
-    let decide = |standing: &Standing| {
-        assert!(standing.has_other_admins);
-        Ok(decided)
-    };
-    let changed = epochs::change_account(&world.db, &asked, eve.id, decide).await.unwrap();
-    assert_eq!(changed, Administered::Done(User { role: Role::User, epoch: 1, ..eve }));
+    let mandate = Mandate { by: By::Administrator(&asking), device: &phone, policy: &POLICY };
+    let change = AccountChange { role: Some(Role::User), status: None };
+    let changed = administration::change_account(&world.db, &mandate, eve.id, &change).await.unwrap();
+    assert_eq!(changed, User { role: Role::User, epoch: 1, ..eve });
     assert_eq!(world.refresh(&zero).await, ENDED);
     let query = "SELECT count(*) FROM audit_events WHERE kind = 'account_changed' AND actor_id IS NOT NULL \
                  AND detail @> '{\"reason\": \"role_changed\", \"epoch\": 1, \"sessions\": 1}'";
