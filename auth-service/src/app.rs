@@ -100,6 +100,12 @@ impl Mail {
     pub fn password_changed(&self) -> Notice {
         self.outgoing.notice(Kind::PasswordChanged)
     }
+
+    /// What somebody is told whose second factor was changed.
+    #[must_use]
+    pub fn second_factor_changed(&self) -> Notice {
+        self.outgoing.notice(Kind::SecondFactorChanged)
+    }
 }
 
 /// A fact that becomes true once and stays so.

@@ -11,7 +11,7 @@ use super::current_session::{NoSession, current_session};
 use super::device::device;
 use super::path_ids::NO_SUCH_ACCOUNT;
 use crate::accounts::UserId;
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::epochs::Asked;
 use crate::db::second_factors::{self, Change};
 use crate::error::Error;
@@ -35,8 +35,12 @@ pub async fn reset_second_factor(
         return Err(OwnFactor.into());
     }
     let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
-    match second_factors::reset(&app.database, &asked, user).await? {
-        Change::Done => Ok(StatusCode::NO_CONTENT),
+    let notice = app.mail.as_ref().map(Mail::second_factor_changed);
+    match second_factors::reset(&app.database, &asked, user, notice.as_ref()).await? {
+        Change::Done => {
+            app.ring();
+            Ok(StatusCode::NO_CONTENT)
+        }
         Change::Unfit | Change::Overtaken => Err(NO_SUCH_ACCOUNT.into()),
         Change::NotAsked => Err(NoSession::Ended.into()),
     }

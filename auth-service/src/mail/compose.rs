@@ -93,6 +93,7 @@ impl Composer {
             ("when", &when(queued.created_at)),
             ("address", &detail("address")),
             ("agent", &agent),
+            ("change", change(&detail("change"))),
         ];
         let template = Template::of(queued.kind);
         let subject = fill(template.subject, &values);
@@ -133,7 +134,7 @@ impl Composer {
         let purpose = match queued.kind {
             Kind::VerifyEmail => Purpose::VerifyEmail,
             Kind::ResetPassword => Purpose::ResetPassword,
-            Kind::AccountExists | Kind::PasswordChanged | Kind::NewDevice => {
+            Kind::AccountExists | Kind::PasswordChanged | Kind::NewDevice | Kind::SecondFactorChanged => {
                 return Ok(Secret::new(self.links.forgot_password()));
             }
         };
@@ -147,6 +148,17 @@ impl Composer {
 fn when(time: OffsetDateTime) -> String {
     let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
     time.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}
+
+/// What happened to a second factor, by the word in the outbox.
+fn change(word: &str) -> &'static str {
+    match word {
+        "enabled" => "a second factor was turned on",
+        "disabled" => "the second factor was turned off",
+        "reset" => "the second factor was removed by an administrator",
+        "recovery_codes" => "the recovery codes were replaced",
+        _ => "the second factor was changed",
+    }
 }
 
 /// `24 hours`, `30 minutes`.

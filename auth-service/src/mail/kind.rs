@@ -17,12 +17,20 @@ pub enum Kind {
     PasswordChanged,
     /// They logged in from where they never did before.
     NewDevice,
+    /// Their second factor came, went, or got other recovery codes.
+    SecondFactorChanged,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::VerifyEmail, Self::ResetPassword, Self::AccountExists, Self::PasswordChanged, Self::NewDevice];
+    pub const ALL: [Self; 6] = [
+        Self::VerifyEmail,
+        Self::ResetPassword,
+        Self::AccountExists,
+        Self::PasswordChanged,
+        Self::NewDevice,
+        Self::SecondFactorChanged,
+    ];
 
     /// The kind as the database and metrics spell it.
     #[must_use]
@@ -33,6 +41,7 @@ impl Kind {
             Self::AccountExists => "account_exists",
             Self::PasswordChanged => "password_changed",
             Self::NewDevice => "new_device",
+            Self::SecondFactorChanged => "second_factor_changed",
         }
     }
 }

@@ -32,6 +32,7 @@ impl Template {
             Kind::AccountExists => template!("account_exists"),
             Kind::PasswordChanged => template!("password_changed"),
             Kind::NewDevice => template!("new_device"),
+            Kind::SecondFactorChanged => template!("second_factor_changed"),
         };
         let (subject, text) = text.split_once("\n\n").unwrap_or(("", text));
         Self { subject, text, html }

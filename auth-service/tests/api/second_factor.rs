@@ -211,3 +211,30 @@ async fn an_administrator_helps_who_has_lost_everything() {
     let nobody = format!("/api/admin/users/{}/second-factor", uuid::Uuid::now_v7());
     admin.delete(&nobody).await.refused(404, "not_found");
 }
+
+#[tokio::test]
+async fn its_owner_gets_mail_of_every_change() {
+    let app = TestApp::start().await;
+    let with_mail = app.replica(&[("MAIL_SMTP_URL", "mailbox:")]).await;
+    with_mail.load_keys().await.unwrap();
+    let (ann, root) = (app.customer("ann").await, app.admin("root").await);
+    let ann = ann.at(&with_mail.gateway);
+    Authenticator::enrol(&ann).await.confirm(&ann).await;
+    let password = json!({"currentPassword": PASSWORD});
+    ann.post(&format!("{PATH}/recovery-codes"), &password).await.expect(200);
+    disable(&ann, PASSWORD).await.expect(204);
+    // What never came into force is nobody's news.
+    let mut phone = Authenticator::enrol(&ann).await;
+    disable(&ann, PASSWORD).await.expect(204);
+    phone.secret = Authenticator::enrol(&ann).await.secret;
+    phone.confirm(&ann).await;
+    let path = format!("/api/admin/users/{}/second-factor", ann.identity.user);
+    root.at(&with_mail.gateway).delete(&path).await.expect(204);
+
+    let query =
+        "SELECT detail->>'change', recipient FROM outbox WHERE kind = 'second_factor_changed' ORDER BY id";
+    let rows = app.sql().await.query(query, &[]).await.unwrap();
+    let told: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(told, ["enabled", "recovery_codes", "disabled", "enabled", "reset"]);
+    assert!(rows.iter().all(|row| row.get::<_, &str>(1) == "ann@example.com"));
+}

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::db::epochs::Asked;
 use crate::db::statement::interval;
+use crate::mail::Notice;
 
 /// The columns of every change: whether the session is alive, whether the password is still the one that was verified,
 /// and whether there was something to change.
@@ -43,17 +44,26 @@ pub(super) struct Binds<'a> {
     pub(super) idle: PgInterval,
     pub(super) address: Option<String>,
     pub(super) audit_id: Uuid,
+    pub(super) mail_id: Option<Uuid>,
+    pub(super) mail_lifetime: Option<PgInterval>,
 }
 
 impl<'a> Binds<'a> {
-    /// `verified`: the hash that the password was compared with, where one was asked for.
-    pub(super) fn new(asked: &'a Asked<'a>, verified: Option<&'a Secret<String>>) -> Self {
+    /// `verified`: the hash that the password was compared with, where one was asked for. `notice`: the mail that tells the
+    /// owner.
+    pub(super) fn new(
+        asked: &'a Asked<'a>,
+        verified: Option<&'a Secret<String>>,
+        notice: Option<&Notice>,
+    ) -> Self {
         Self {
             asked,
             verified: verified.map(|hash| hash.expose().as_str()),
             idle: interval(asked.policy.idle),
             address: asked.device.address_text(),
             audit_id: Uuid::now_v7(),
+            mail_id: notice.map(|notice| notice.id),
+            mail_lifetime: notice.map(|notice| interval(notice.lifetime)),
         }
     }
 }
@@ -70,6 +80,8 @@ macro_rules! push_asked {
             "user_agent": diesel::sql_types::Nullable<diesel::sql_types::Text> = &$binds.asked.device.user_agent,
             "request_id": diesel::sql_types::Nullable<diesel::sql_types::Text> = &$binds.asked.device.request_id,
             "audit_id": diesel::sql_types::Uuid = &$binds.audit_id,
+            "mail_id": diesel::sql_types::Nullable<diesel::sql_types::Uuid> = &$binds.mail_id,
+            "mail_lifetime": diesel::sql_types::Nullable<diesel::sql_types::Interval> = &$binds.mail_lifetime,
             $($name: $sql_type = $value,)*
         );
     };

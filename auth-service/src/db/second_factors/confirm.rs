@@ -10,6 +10,7 @@ use diesel_async::RunQueryDsl;
 use super::asked::{Binds, Change, OutcomeColumns, push_asked};
 use crate::db::epochs::Asked;
 use crate::db::statement::{prepared, push_given};
+use crate::mail::Notice;
 use crate::second_factor::{FactorId, RecoveryHash, Step};
 
 const CONFIRM: &str = concat!(include_str!("../sessions/asking.sql"), include_str!("confirm.sql"));
@@ -53,8 +54,9 @@ pub async fn confirm(
     db: &Database,
     asked: &Asked<'_>,
     confirmation: &Confirmation<'_>,
+    notice: Option<&Notice>,
 ) -> Result<Change, Error> {
     let hashes = confirmation.codes.iter().map(|hash| hash.0.as_slice()).collect();
-    let statement = Confirm { binds: Binds::new(asked, None), confirmation, hashes };
+    let statement = Confirm { binds: Binds::new(asked, None, notice), confirmation, hashes };
     db.run(async |connection| statement.get_result(connection).await).await.map(Change::of)
 }

@@ -1,5 +1,5 @@
 -- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
--- factor_id, step, hashes) AS (…)`. No password takes part.
+-- mail_id, mail_lifetime, factor_id, step, hashes) AS (…)`. No password takes part.
 
 , confirmed AS (
     UPDATE second_factors AS factor
@@ -19,6 +19,13 @@
     SELECT given.audit_id, 'second_factor_confirmed', confirmed.user_id, given.asking_session, given.address,
            given.user_agent, given.request_id, '{}'
     FROM given, confirmed
+
+), told AS (
+    INSERT INTO outbox (id, kind, user_id, recipient, detail, expires_at)
+    SELECT given.mail_id, 'second_factor_changed', asking.id, asking.email, jsonb_build_object('change', 'enabled'),
+           now() + given.mail_lifetime
+    FROM given, asking, confirmed
+    WHERE given.mail_id IS NOT NULL
 )
 
 SELECT EXISTS (SELECT FROM asking), true, EXISTS (SELECT FROM confirmed)

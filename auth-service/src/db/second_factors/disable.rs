@@ -10,6 +10,7 @@ use secret::Secret;
 use super::asked::{Binds, Change, OutcomeColumns, push_asked};
 use crate::db::epochs::Asked;
 use crate::db::statement::{prepared, push_given};
+use crate::mail::Notice;
 
 const DISABLE: &str = concat!(include_str!("../sessions/asking.sql"), include_str!("disable.sql"));
 
@@ -31,7 +32,12 @@ impl QueryFragment<Pg> for Disable<'_> {
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
-pub async fn disable(db: &Database, asked: &Asked<'_>, verified: &Secret<String>) -> Result<Change, Error> {
-    let statement = Disable { binds: Binds::new(asked, Some(verified)) };
+pub async fn disable(
+    db: &Database,
+    asked: &Asked<'_>,
+    verified: &Secret<String>,
+    notice: Option<&Notice>,
+) -> Result<Change, Error> {
+    let statement = Disable { binds: Binds::new(asked, Some(verified), notice) };
     db.run(async |connection| statement.get_result(connection).await).await.map(Change::of)
 }

@@ -53,6 +53,6 @@ pub async fn enrol(
     verified: &Secret<String>,
     new: &Enrolment<'_>,
 ) -> Result<Change, Error> {
-    let statement = Enrol { binds: Binds::new(asked, Some(verified)), new };
+    let statement = Enrol { binds: Binds::new(asked, Some(verified), None), new };
     db.run(async |connection| statement.get_result(connection).await).await.map(Change::of)
 }

@@ -1,5 +1,5 @@
 -- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
--- factor_id, secret_id, sealed) AS (…)`.
+-- mail_id, mail_lifetime, factor_id, secret_id, sealed) AS (…)`.
 
 , written AS (
     INSERT INTO second_factors AS factor (user_id, id, secret_id, sealed)

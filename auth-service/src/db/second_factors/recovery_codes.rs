@@ -11,6 +11,7 @@ use secret::Secret;
 use super::asked::{Binds, Change, OutcomeColumns, push_asked};
 use crate::db::epochs::Asked;
 use crate::db::statement::{prepared, push_given};
+use crate::mail::Notice;
 use crate::second_factor::RecoveryHash;
 
 const REPLACE: &str = concat!(include_str!("../sessions/asking.sql"), include_str!("recovery_codes.sql"));
@@ -39,8 +40,9 @@ pub async fn replace_recovery_codes(
     asked: &Asked<'_>,
     verified: &Secret<String>,
     codes: &[RecoveryHash],
+    notice: Option<&Notice>,
 ) -> Result<Change, Error> {
     let hashes = codes.iter().map(|hash| hash.0.as_slice()).collect();
-    let statement = Replace { binds: Binds::new(asked, Some(verified)), hashes };
+    let statement = Replace { binds: Binds::new(asked, Some(verified), notice), hashes };
     db.run(async |connection| statement.get_result(connection).await).await.map(Change::of)
 }

@@ -1,5 +1,5 @@
 -- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
--- hashes) AS (…)`.
+-- mail_id, mail_lifetime, hashes) AS (…)`.
 
 , factor AS (
     -- Two sets that are made at once wait for each other here. Each deletes what its snapshot shows, so the earlier one's codes
@@ -23,6 +23,13 @@
     SELECT given.audit_id, 'recovery_codes_replaced', factor.user_id, given.asking_session, given.address,
            given.user_agent, given.request_id, '{}'
     FROM given, factor
+
+), told AS (
+    INSERT INTO outbox (id, kind, user_id, recipient, detail, expires_at)
+    SELECT given.mail_id, 'second_factor_changed', asking.id, asking.email, jsonb_build_object('change', 'recovery_codes'),
+           now() + given.mail_lifetime
+    FROM given, asking, factor
+    WHERE given.mail_id IS NOT NULL
 )
 
 SELECT EXISTS (SELECT FROM asking),

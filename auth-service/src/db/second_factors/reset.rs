@@ -15,6 +15,7 @@ use crate::db::audit::{self, Event, Kind};
 use crate::db::epochs::Asked;
 use crate::db::schema::{second_factors, users};
 use crate::db::statement::{prepared, push_given};
+use crate::mail::Notice;
 use crate::sessions::Device;
 
 const RESET: &str = concat!(include_str!("../sessions/asking.sql"), include_str!("reset.sql"));
@@ -38,8 +39,13 @@ impl QueryFragment<Pg> for Reset<'_> {
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
-pub async fn reset(db: &Database, asked: &Asked<'_>, user: UserId) -> Result<Change, Error> {
-    let statement = Reset { binds: Binds::new(asked, None), user };
+pub async fn reset(
+    db: &Database,
+    asked: &Asked<'_>,
+    user: UserId,
+    notice: Option<&Notice>,
+) -> Result<Change, Error> {
+    let statement = Reset { binds: Binds::new(asked, None, notice), user };
     db.run(async |connection| statement.get_result(connection).await).await.map(Change::of)
 }
 

@@ -1,5 +1,5 @@
 -- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
--- user_id) AS (…)`. No password takes part.
+-- mail_id, mail_lifetime, user_id) AS (…)`. No password takes part.
 
 , removed AS (
     DELETE FROM second_factors AS factor
@@ -12,6 +12,13 @@
     SELECT given.audit_id, 'second_factor_reset', removed.user_id, given.asking_user, given.address,
            given.user_agent, given.request_id, jsonb_build_object('wasConfirmed', removed.confirmed_at IS NOT NULL)
     FROM given, removed
+
+), told AS (
+    INSERT INTO outbox (id, kind, user_id, recipient, detail, expires_at)
+    SELECT given.mail_id, 'second_factor_changed', users.id, users.email, jsonb_build_object('change', 'reset'),
+           now() + given.mail_lifetime
+    FROM given, removed JOIN users ON users.id = removed.user_id
+    WHERE given.mail_id IS NOT NULL AND removed.confirmed_at IS NOT NULL
 )
 
 SELECT EXISTS (SELECT FROM asking), true, EXISTS (SELECT FROM users WHERE users.id = given.user_id)

@@ -13,7 +13,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::RecoveryCodesAnswer;
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::audit::{self, Event, Kind};
 use crate::db::epochs::Asked;
 use crate::db::second_factors::{self, Change, Confirmation, Enrolled};
@@ -57,8 +57,12 @@ pub async fn confirm_second_factor(
     let hashes = codes.map(|code| code.hash(session.user));
     let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
     let confirmation = Confirmation { id, step, codes: &hashes };
-    match second_factors::confirm(&app.database, &asked, &confirmation).await? {
-        Change::Done => Ok((NO_STORE, Json(RecoveryCodesAnswer::of(&codes)))),
+    let notice = app.mail.as_ref().map(Mail::second_factor_changed);
+    match second_factors::confirm(&app.database, &asked, &confirmation, notice.as_ref()).await? {
+        Change::Done => {
+            app.ring();
+            Ok((NO_STORE, Json(RecoveryCodesAnswer::of(&codes))))
+        }
         // The same code at the same time, from another tab, was first.
         Change::Unfit | Change::Overtaken => Err(AlreadyOn.into()),
         Change::NotAsked => Err(NoSession::Ended.into()),

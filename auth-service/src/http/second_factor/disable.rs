@@ -9,7 +9,7 @@ use identity_axum::{Caller, CurrentUser};
 use problem::codes;
 
 use super::CurrentPasswordBody;
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::audit::Kind;
 use crate::db::epochs::Asked;
 use crate::db::second_factors::{self, Change};
@@ -38,8 +38,12 @@ pub async fn disable_second_factor(
     let asking = Asking { session: &session, device: &device, refusal: Kind::SecondFactorRefused };
     let account = asking.require(&app, body.current_password).await?;
     let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
-    match second_factors::disable(&app.database, &asked, &account.password_hash).await? {
-        Change::Done | Change::Unfit => Ok(StatusCode::NO_CONTENT),
+    let notice = app.mail.as_ref().map(Mail::second_factor_changed);
+    match second_factors::disable(&app.database, &asked, &account.password_hash, notice.as_ref()).await? {
+        Change::Done | Change::Unfit => {
+            app.ring();
+            Ok(StatusCode::NO_CONTENT)
+        }
         Change::Overtaken => Err(asking.refuse(&app).await),
         Change::NotAsked => Err(NoSession::Ended.into()),
     }

@@ -10,7 +10,7 @@ use identity_axum::{Caller, CurrentUser};
 use problem::codes;
 
 use super::{CurrentPasswordBody, RecoveryCodesAnswer};
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::audit::Kind;
 use crate::db::epochs::Asked;
 use crate::db::second_factors::{self, Change};
@@ -45,10 +45,15 @@ pub async fn replace_recovery_codes(
     let codes = RecoveryCode::draw()?;
     let hashes = codes.map(|code| code.hash(session.user));
     let asked = Asked { session: &session, device: &device, policy: &app.sessions() };
-    match second_factors::replace_recovery_codes(&app.database, &asked, &account.password_hash, &hashes)
-        .await?
-    {
-        Change::Done => Ok((NO_STORE, Json(RecoveryCodesAnswer::of(&codes)))),
+    let notice = app.mail.as_ref().map(Mail::second_factor_changed);
+    let verified = &account.password_hash;
+    let changed =
+        second_factors::replace_recovery_codes(&app.database, &asked, verified, &hashes, notice.as_ref());
+    match changed.await? {
+        Change::Done => {
+            app.ring();
+            Ok((NO_STORE, Json(RecoveryCodesAnswer::of(&codes))))
+        }
         Change::Unfit => Err(Off.into()),
         Change::Overtaken => Err(asking.refuse(&app).await),
         Change::NotAsked => Err(NoSession::Ended.into()),
