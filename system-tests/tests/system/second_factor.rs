@@ -1,5 +1,8 @@
 //! The second factor, from the code of somebody else's app to the order that is placed with it.
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use system_tests::{Actor, JWT_SECRET, ORIGIN, PASSWORD, Stack};
 use test_support::reqwest::Method;
@@ -19,6 +22,9 @@ assert app.name == sys.argv[2], app.name
 now = int(time.time())
 print(" ".join(app.at(now + 30 * int(steps)) for steps in sys.argv[3:]))
 "#;
+
+/// One for all tests of this file: they run at once, and an environment is made by one at a time.
+static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| test_support::python_with("pyotp", &["pyotp==2.9.0"]));
 
 /// An app on which an account is enrolled.
 struct App {
@@ -52,9 +58,9 @@ impl App {
 
     /// What the app shows so many steps from now.
     async fn code(&self, steps: i32) -> String {
-        let python = test_support::python_with("pyotp", &["pyotp==2.9.0"]);
         let steps = steps.to_string();
-        let output = Command::new(python).args(["-c", PYOTP, &self.uri, &self.email, &steps]).output().await;
+        let output =
+            Command::new(&*PYTHON).args(["-c", PYOTP, &self.uri, &self.email, &steps]).output().await;
         let output = output.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
