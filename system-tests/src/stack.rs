@@ -183,6 +183,14 @@ impl Stack {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// Runs `auth-service ARGUMENTS` with nothing to read, and answers with which code it ended.
+    pub fn auth_command_code(&self, arguments: &[&str]) -> i32 {
+        let mut command = Command::new(binary("auth-service"));
+        command.args(arguments).env_clear().envs(self.auth_settings(0)).stdin(std::process::Stdio::null());
+        let output = command.output().expect("auth-service");
+        output.status.code().expect("an end of its own")
+    }
+
     /// A connection to the auth service's database, for looking behind its back.
     pub async fn auth_database(&self) -> test_support::tokio_postgres::Client {
         connect(&self.server.url("auth")).await
@@ -351,6 +359,11 @@ access = "public"
 
 [[routes]]
 path = "/api/admin/users"
+upstream = "auth"
+access = { roles = ["ADMIN"] }
+
+[[routes]]
+path = "/api/admin/audit"
 upstream = "auth"
 access = { roles = ["ADMIN"] }
 

@@ -1,6 +1,7 @@
 //! Every flow through the real processes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod administration;
 mod bootstrap;
 mod crashes;
 mod database_away;
