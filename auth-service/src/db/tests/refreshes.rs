@@ -85,7 +85,7 @@ async fn a_row_that_cannot_be_written_takes_nobody_along() {
         match answer {
             Ok(answer) => assert_eq!((number != 7, continued(answer)), (true, (Step::Rotated, 1))),
             Err(error) => {
-                assert!(matches!((number, &error), (7, Error::Statement(_))), "{number}: {error:?}")
+                assert!(matches!((number, &error), (7, Error::Statement(_))), "{number}: {error:?}");
             }
         }
     }
