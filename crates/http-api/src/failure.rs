@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use problem::{Problem, codes};
@@ -14,6 +15,8 @@ use problem::{Problem, codes};
 pub struct Failure {
     pub(crate) problem: Problem,
     pub(crate) source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Content type and body in place of the problem's.
+    pub(crate) body: Option<Box<(HeaderValue, Bytes)>>,
 }
 
 impl Failure {
@@ -34,7 +37,14 @@ impl Failure {
 
     /// A problem of the caller's making, whose cause belongs into the log.
     pub fn because(problem: Problem, source: impl Error + Send + Sync + 'static) -> Self {
-        Self { problem, source: Some(Arc::new(source)) }
+        Self { problem, source: Some(Arc::new(source)), body: None }
+    }
+
+    /// The same, logged alike and with the same headers, but answered with this body: for protocols that have their own words
+    /// for errors.
+    #[must_use]
+    pub fn answered_with(self, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { body: Some(Box::new((content_type, body.into()))), ..self }
     }
 
     /// The status that the client will see.
@@ -50,7 +60,7 @@ pub(crate) fn unavailable() -> Problem {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem, source: None }
+        Self { problem, source: None, body: None }
     }
 }
 

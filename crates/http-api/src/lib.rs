@@ -16,7 +16,7 @@ pub use json::Json;
 pub use metrics::HttpMetrics;
 pub use observe::{DEADLINE, finish};
 pub use page::{Cursor, Page, PageBody};
-pub use serve::serve;
+pub use serve::{PeerAddress, serve};
 
 /// The largest body that a service reads.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -70,14 +70,21 @@ fn request_id(caller: &CallerSlot) -> Cow<'_, str> {
 fn render(mut response: Response, request_id: &str, method: &Method, route: &str) -> Response {
     if let Some(failure) = failure(&mut response) {
         log(&failure, request_id, method, route);
-        let (mut parts, body) = failure.problem.response(request_id).into_parts();
+        let (mut parts, body) = failure.problem.response(request_id).map(Body::from).into_parts();
+        let body = match failure.body.map(|body| *body) {
+            Some((content_type, body)) => {
+                parts.headers.insert(CONTENT_TYPE, content_type);
+                body.into()
+            }
+            None => body,
+        };
         // `Allow` of a 405 was put on by the router, not by the problem.
         for (name, value) in response.headers() {
             if !parts.headers.contains_key(name) && name != http::header::CONTENT_LENGTH {
                 parts.headers.append(name, value.clone());
             }
         }
-        response = Response::from_parts(parts, Body::from(body));
+        response = Response::from_parts(parts, body);
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID, value);

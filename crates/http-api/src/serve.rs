@@ -1,6 +1,7 @@
 //! Serving a router until told to stop, and then until what is in flight is done.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,13 +9,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::map_response;
 use axum::response::Response;
+use http::Request;
 use http::header::{CONNECTION, HeaderValue};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
 /// A peer (the gateway) that has not sent its request head by then is cut off.
@@ -33,6 +37,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The connection's other end, in the extensions of each request that [`serve`] takes in. Behind the gateway that is the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
 /// Accepts HTTP/1.1 connections and serves `router` on them.
 ///
 /// When `stop` resolves, no connection is accepted any more, and every answer closes its connection. A second later idle
@@ -48,7 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => spawn(stream, router.clone(), &graceful),
+                Ok((stream, peer)) => spawn(stream, PeerAddress(peer), router.clone(), &graceful),
                 Err(error) => {
                     warn!(%error, "accept failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -86,10 +94,14 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn spawn(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
+fn spawn(stream: TcpStream, peer: PeerAddress, router: Router, graceful: &GracefulShutdown) {
     if let Err(error) = set_options(&stream) {
         debug!(%error, "socket options");
     }
+    let router = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -18,6 +18,9 @@ pub use reference::reference;
 /// The extension in which `#[utoipa::path]` lists the codes of an operation's own problems:
 /// `extensions(("x-problems" = json!([codes::EMAIL_TAKEN])))`. It is gone from the document.
 pub const PROBLEMS: &str = "x-problems";
+/// The extension of an operation whose errors are no problems, because another protocol has words for them; it lists all of its
+/// answers itself: `extensions(("x-own-errors" = json!(true)))`. It is gone from the document.
+pub const OWN_ERRORS: &str = "x-own-errors";
 /// The tag of what the gateway does not route.
 pub const INTERNAL: &str = "internal";
 

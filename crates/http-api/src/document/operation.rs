@@ -4,16 +4,20 @@ use problem::codes;
 use serde_json::{Value, json};
 
 use super::problems::{self, ANYWHERE};
-use super::{INTERNAL, PROBLEMS, object, shared};
+use super::{INTERNAL, OWN_ERRORS, PROBLEMS, object, shared};
 
 /// Puts in what the handler did not have to say.
 pub(super) fn complete(path: &str, operation: &mut Value, secured: &Value) {
     let own = object(operation).remove(PROBLEMS).unwrap_or_default();
+    let has_own_errors = object(operation).remove(OWN_ERRORS).is_some();
     let own = own.as_array().into_iter().flatten().filter_map(Value::as_str);
     let all = own.chain(implied(path, operation, secured)).chain(ANYWHERE).collect::<Vec<_>>();
     let responses = object(&mut operation["responses"]);
     for (status, response) in responses.iter_mut() {
         answer(response, status.parse().unwrap_or_default());
+    }
+    if has_own_errors {
+        return;
     }
     for (status, allowed) in problems::by_status(all.iter().copied()) {
         responses.insert(status.to_string(), problems::response(status, &allowed));
