@@ -9,7 +9,7 @@ use crate::sessions::{CurrentSession, SessionId};
 /// The gateway let the caller in, and there is no session to act in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
-    /// A client of its own: it has none.
+    /// Its ids are none of this service's.
     #[error("only a user has a session")]
     NotAUser,
     /// It ended while the access token was still good.

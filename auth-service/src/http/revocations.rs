@@ -59,7 +59,7 @@ pub async fn subscribe_revocations(
 
 /// A request of its own has no caller and nothing to forward.
 fn is_the_gateway_itself(caller: &Caller) -> bool {
-    caller.user.is_none()
+    caller.is_anonymous()
         && caller.client_address.is_none()
         && caller.proto.is_empty()
         && caller.host.is_empty()

@@ -29,12 +29,12 @@ async fn nobody_is_nobody() {
 }
 
 #[tokio::test]
-async fn a_client_of_its_own_has_no_session() {
+async fn a_client_of_its_own_is_no_user() {
     let app = TestApp::start().await;
     let mut client = app.program();
     client.identity.user = "client:billing".to_owned();
     client.identity.role = "SERVICE".to_owned();
-    client.get("/api/auth/me").await.refused(401, "unauthenticated");
+    client.get("/api/auth/me").await.refused(403, "forbidden");
 }
 
 #[tokio::test]

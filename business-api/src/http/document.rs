@@ -3,7 +3,7 @@
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use crate::http::{admin_orders, orders};
+use crate::http::{admin_orders, orders, service_orders};
 
 /// Everything that the service answers.
 #[derive(OpenApi)]
@@ -12,6 +12,7 @@ use crate::http::{admin_orders, orders};
     tags(
         (name = "orders", description = "The caller's own orders."),
         (name = "administration", description = "For the role ADMIN."),
+        (name = "services", description = "For internal services with a token of their own."),
     ),
     security(("bearer" = [])),
     paths(
@@ -21,6 +22,7 @@ use crate::http::{admin_orders, orders};
         orders::cancel_order,
         admin_orders::list_all_orders,
         admin_orders::set_order_status,
+        service_orders::list_orders_for_service,
     )
 )]
 struct Api;

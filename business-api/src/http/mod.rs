@@ -6,6 +6,7 @@ mod idempotency;
 mod order_body;
 mod order_id;
 pub mod orders;
+pub mod service_orders;
 
 use identity_axum::CurrentUser;
 use time::OffsetDateTime;

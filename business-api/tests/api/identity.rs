@@ -5,12 +5,13 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use identity::{Signer, names};
 
-const EVERY_ROUTE: [(&str, &str); 6] = [
+const EVERY_ROUTE: [(&str, &str); 7] = [
     ("GET", "/api/orders"),
     ("POST", "/api/orders"),
     ("GET", "/api/orders/0193567a-1c2d-7000-8000-00000000abcd"),
     ("POST", "/api/orders/0193567a-1c2d-7000-8000-00000000abcd/cancel"),
     ("GET", "/api/admin/orders"),
+    ("GET", "/api/services/orders"),
     ("PATCH", "/api/admin/orders/0193567a-1c2d-7000-8000-00000000abcd"),
 ];
 

@@ -64,15 +64,29 @@ async fn a_customer_cancels_before_it_is_shipped_and_once() {
 #[tokio::test]
 async fn somebody_elses_order_does_not_exist() {
     let app = App::start().await;
-    let (ann, bob, billing) = (app.user("ann"), app.user("bob"), app.client("billing"));
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
     let id = ann.place().await;
-    for stranger in [&bob, &billing] {
-        stranger.get(&format!("/api/orders/{id}")).await.expect_problem(404, "not_found");
-        stranger.cancel(&id).await.expect_problem(404, "not_found");
-        assert_eq!(stranger.get("/api/orders").await.body["items"], json!([]));
-    }
+    bob.get(&format!("/api/orders/{id}")).await.expect_problem(404, "not_found");
+    bob.cancel(&id).await.expect_problem(404, "not_found");
+    assert_eq!(bob.get("/api/orders").await.body["items"], json!([]));
     assert_eq!(ann.get(&format!("/api/orders/{id}")).await.body["status"], "pending");
-    billing.place().await;
+}
+
+#[tokio::test]
+async fn an_internal_service_sees_all_and_is_nobodys_customer() {
+    let app = App::start().await;
+    let (ann, billing) = (app.user("ann"), app.client("billing"));
+    let id = ann.place().await;
+    assert_eq!(ids(&billing.get("/api/services/orders").await.expect(200).body), std::slice::from_ref(&id));
+    for path in ["/api/orders".to_owned(), format!("/api/orders/{id}"), "/api/admin/orders".to_owned()] {
+        billing.get(&path).await.expect_problem(403, "forbidden");
+    }
+    billing.post("/api/orders", &two_items()).await.expect_problem(403, "forbidden");
+    billing.cancel(&id).await.expect_problem(403, "forbidden");
+    for user in [&ann, &app.admin()] {
+        user.get("/api/services/orders").await.expect_problem(403, "forbidden");
+    }
+    app.nobody().get("/api/services/orders").await.expect_problem(401, "unauthenticated");
 }
 
 #[tokio::test]

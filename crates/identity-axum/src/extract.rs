@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use identity::User;
+use identity::{Client, User};
 
 use crate::rejection::Rejection;
 
@@ -47,9 +47,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The authenticated user or client; an anonymous caller gets 401 `unauthenticated`.
+/// The authenticated user: an anonymous caller gets 401 `unauthenticated`, a client 403 `forbidden`.
 ///
-/// `Option<CurrentUser>` is `None` for an anonymous caller, and still refuses what the gateway did not sign.
+/// `Option<CurrentUser>` is `None` for an anonymous caller, and still refuses a client and what the gateway did not sign.
 #[derive(Debug, Clone)]
 pub struct CurrentUser(pub User);
 
@@ -66,7 +66,7 @@ impl<S: Sync> FromRequestParts<S> for CurrentUser {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
         let caller = Rejection::caller(&parts.extensions)?;
-        caller.user.clone().map(Self).ok_or_else(|| Rejection::unauthenticated(&caller))
+        caller.user.clone().map(Self).ok_or_else(|| Rejection::no_user(&caller))
     }
 }
 
@@ -74,6 +74,34 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejection> {
-        Ok(Rejection::caller(&parts.extensions)?.user.clone().map(Self))
+        let caller = Rejection::caller(&parts.extensions)?;
+        match &caller.user {
+            Some(user) => Ok(Some(Self(user.clone()))),
+            None if caller.is_anonymous() => Ok(None),
+            None => Err(Rejection::no_user(&caller)),
+        }
+    }
+}
+
+/// The client that calls on its own behalf: an anonymous caller gets 401 `unauthenticated`, a user 403 `forbidden`.
+///
+/// Which clients come this far the gateway's route says (`access = { clients = […] }`).
+#[derive(Debug, Clone)]
+pub struct CurrentClient(pub Client);
+
+impl Deref for CurrentClient {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CurrentClient {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
+        let caller = Rejection::caller(&parts.extensions)?;
+        caller.client.clone().map(Self).ok_or_else(|| Rejection::no_client(&caller))
     }
 }

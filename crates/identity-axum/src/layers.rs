@@ -25,7 +25,7 @@ pub fn verify(verifier: Verifier) -> IdentityLayer<Arc<Verifier>> {
     })
 }
 
-/// Lets in callers with this role: 401 `unauthenticated` for an anonymous one, 403 `forbidden` for another.
+/// Lets in users with this role: 401 `unauthenticated` for an anonymous caller, 403 `forbidden` for another user and for a client.
 pub fn require_role(role: &'static str) -> IdentityLayer<&'static str> {
     from_fn_with_state(role, |State(role), request, next| Box::pin(authorize(role, request, next)))
 }
@@ -59,8 +59,8 @@ async fn authorize(role: &'static str, request: Request, next: Next) -> Response
     };
     match &caller.user {
         Some(user) if user.role == role => next.run(request).await,
-        Some(_) => Rejection::forbidden(role, &caller).into_response(),
-        None => Rejection::unauthenticated(&caller).into_response(),
+        None if caller.is_anonymous() => Rejection::unauthenticated(&caller).into_response(),
+        _ => Rejection::forbidden(role, &caller).into_response(),
     }
 }
 

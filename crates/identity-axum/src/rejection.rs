@@ -42,6 +42,26 @@ impl Rejection {
         Self::new(problem, &caller.request_id)
     }
 
+    /// The caller is no user.
+    pub(crate) fn no_user(caller: &Caller) -> Self {
+        if caller.is_anonymous() {
+            return Self::unauthenticated(caller);
+        }
+        let problem =
+            Problem::new(StatusCode::FORBIDDEN, codes::FORBIDDEN, "This is for users, not for clients.");
+        Self::new(problem, &caller.request_id)
+    }
+
+    /// The caller is no client.
+    pub(crate) fn no_client(caller: &Caller) -> Self {
+        if caller.is_anonymous() {
+            return Self::unauthenticated(caller);
+        }
+        let problem =
+            Problem::new(StatusCode::FORBIDDEN, codes::FORBIDDEN, "This is for clients, not for users.");
+        Self::new(problem, &caller.request_id)
+    }
+
     /// The verified caller of a request, if the `verify` layer has seen it.
     pub(crate) fn caller(extensions: &Extensions) -> Result<Caller, Self> {
         extensions.get::<Caller>().cloned().ok_or_else(Self::identity_required)

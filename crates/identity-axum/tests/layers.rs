@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, Response, StatusCode, header::WWW_AUTHENTIC
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use identity::{Message, RootKey, Signer, UpstreamKey, Verifier, names};
-use identity_axum::{Caller, CallerSlot, CurrentUser, require_role, verify};
+use identity_axum::{Caller, CallerSlot, CurrentClient, CurrentUser, require_role, verify};
 use secret::Secret;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -29,6 +29,8 @@ fn service() -> Router {
             "/from",
             get(async |caller: Caller| format!("{:?} {}", caller.client_address, caller.request_id)),
         )
+        .route("/service", get(async |client: CurrentClient| client.id.clone()))
+        .route("/SERVICE", get(async || "welcome").layer(require_role("SERVICE")))
         .route("/admin", get(async || "welcome").layer(require_role("ADMIN")));
     Router::new().nest("/api", inner).layer(verify(Verifier::new("reports", vec![key("reports")])))
 }
@@ -41,10 +43,11 @@ struct Who {
 const NOBODY: Who = Who { id: "", role: "" };
 const ANN: Who = Who { id: "ann", role: "USER" };
 const ROOT: Who = Who { id: "root", role: "ADMIN" };
+const BILLING: Who = Who { id: "client:billing", role: "SERVICE" };
 
 /// What the gateway sends for `who`.
 fn signed(path: &str, who: &Who, key: &UpstreamKey) -> Request<Body> {
-    let session = if who.id.is_empty() { "" } else { "s1" };
+    let session = if who.id.is_empty() || who.role == "SERVICE" { "" } else { "s1" };
     let message = Message {
         method: "GET",
         path,
@@ -120,6 +123,26 @@ async fn the_role_that_is_missing_is_named() {
     let problem = check_problem(signed("/api/admin", &ANN, &key("reports")), 403, "forbidden").await;
     assert!(problem["detail"].as_str().unwrap().contains("ADMIN"));
     assert_eq!(problem["requestId"], "r-1");
+}
+
+#[tokio::test]
+async fn a_client_is_no_user_and_a_user_no_client() {
+    let key = key("reports");
+    check(signed("/api/service", &BILLING, &key), 200, "billing").await;
+    for path in ["/api/me", "/api/anyone", "/api/admin", "/api/SERVICE"] {
+        check_problem(signed(path, &BILLING, &key), 403, "forbidden").await;
+    }
+    check_problem(signed("/api/service", &ROOT, &key), 403, "forbidden").await;
+    check_problem(signed("/api/service", &NOBODY, &key), 401, "unauthenticated").await;
+    // What only looks like one, or only like the other.
+    for who in [
+        Who { id: "client:billing", role: "USER" },
+        Who { id: "client:billing", role: "ADMIN" },
+        Who { id: "billing", role: "SERVICE" },
+        Who { id: "client:", role: "SERVICE" },
+    ] {
+        check_problem(signed("/api/service", &who, &key), 401, "identity_required").await;
+    }
 }
 
 #[tokio::test]

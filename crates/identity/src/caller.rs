@@ -7,11 +7,13 @@ pub const CLIENT_PREFIX: &str = "client:";
 /// The role of such a client.
 pub const SERVICE_ROLE: &str = "SERVICE";
 
-/// A request whose gateway signature was verified.
+/// A request whose gateway signature was verified. At most one of `user` and `client` is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// `None` when the caller is anonymous.
+    /// The user, if one is calling.
     pub user: Option<User>,
+    /// The client, if one is calling on its own behalf.
+    pub client: Option<Client>,
     /// The id to log this request under; empty when the gateway gave none.
     pub request_id: String,
     /// The client's address; `None` for a request that the gateway makes itself.
@@ -22,45 +24,69 @@ pub struct Caller {
     pub host: String,
 }
 
-/// An authenticated user or client.
+impl Caller {
+    /// Whether nobody said who they are.
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        self.user.is_none() && self.client.is_none()
+    }
+}
+
+/// An authenticated user, never a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The user's id, or `client:` and the client's.
+    /// The user's id.
     pub id: String,
-    /// Empty for a client.
+    /// Their e-mail address.
     pub email: String,
-    /// `SERVICE` for a client.
+    /// Their role.
     pub role: String,
-    /// Empty for a client.
+    /// The session in which they call.
     pub session_id: String,
 }
 
-impl User {
+/// A client of its own (`client_credentials`): an internal service or a script, never a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its id, without [`CLIENT_PREFIX`].
+    pub id: String,
+}
+
+/// Who the four identity headers speak of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    Nobody,
+    User(User),
+    Client(Client),
+}
+
+impl Who {
     /// Puts the four values together; all empty is an anonymous caller.
     ///
     /// A signature only proves that the gateway wrote them. Half an identity would be a bug there, and is refused
     /// rather than guessed at.
-    pub(crate) fn from_parts(user: Self) -> Result<Option<Self>, InconsistentUser> {
-        if user.id.is_empty() {
-            let nothing_else = user.email.is_empty() && user.role.is_empty() && user.session_id.is_empty();
-            return if nothing_else { Ok(None) } else { Err(InconsistentUser) };
-        }
-        let consistent = match user.id.strip_prefix(CLIENT_PREFIX) {
-            Some(client) => {
-                !client.is_empty()
-                    && user.role == SERVICE_ROLE
-                    && user.email.is_empty()
-                    && user.session_id.is_empty()
+    pub(crate) fn from_parts(parts: User) -> Result<Self, InconsistentUser> {
+        let User { id, email, role, session_id } = &parts;
+        let nothing_else = email.is_empty() && session_id.is_empty();
+        match id.strip_prefix(CLIENT_PREFIX) {
+            None if id.is_empty() && role.is_empty() && nothing_else => Ok(Self::Nobody),
+            None if id.is_empty() || role.is_empty() || role == SERVICE_ROLE || session_id.is_empty() => {
+                Err(InconsistentUser)
             }
-            None => !user.role.is_empty() && user.role != SERVICE_ROLE && !user.session_id.is_empty(),
-        };
-        if consistent { Ok(Some(user)) } else { Err(InconsistentUser) }
+            None => Ok(Self::User(parts)),
+            Some(client) if !client.is_empty() && role == SERVICE_ROLE && nothing_else => {
+                Ok(Self::Client(Client { id: client.to_owned() }))
+            }
+            Some(_) => Err(InconsistentUser),
+        }
     }
 
-    /// Whether this is a client of its own and no user.
-    #[must_use]
-    pub fn is_client(&self) -> bool {
-        self.id.starts_with(CLIENT_PREFIX)
+    pub(crate) fn split(self) -> (Option<User>, Option<Client>) {
+        match self {
+            Self::Nobody => (None, None),
+            Self::User(user) => (Some(user), None),
+            Self::Client(client) => (None, Some(client)),
+        }
     }
 }
 
@@ -69,31 +95,41 @@ pub(crate) struct InconsistentUser;
 
 #[cfg(test)]
 mod tests {
-    use super::{InconsistentUser, User};
+    use super::{Client, InconsistentUser, User, Who};
 
-    fn check([id, email, role, session_id]: [&str; 4], accepted: bool) {
-        let user =
-            User { id: id.into(), email: email.into(), role: role.into(), session_id: session_id.into() };
-        let expected =
-            if accepted { Ok((!id.is_empty()).then(|| user.clone())) } else { Err(InconsistentUser) };
-        assert_eq!(User::from_parts(user), expected);
+    fn parts([id, email, role, session_id]: [&str; 4]) -> User {
+        User { id: id.into(), email: email.into(), role: role.into(), session_id: session_id.into() }
     }
 
     #[test]
-    fn an_identity_is_whole_or_absent() {
-        check(["", "", "", ""], true);
-        check(["u1", "a@b.c", "USER", "s1"], true);
-        check(["u1", "", "USER", "s1"], true);
-        check(["client:billing", "", "SERVICE", ""], true);
+    fn an_identity_is_whole_or_absent_and_a_client_is_no_user() {
+        let check = |texts: [&str; 4], expected: Who| {
+            assert_eq!(Who::from_parts(parts(texts)), Ok(expected));
+        };
+        check(["", "", "", ""], Who::Nobody);
+        for user in [["u1", "a@b.c", "USER", "s1"], ["u1", "", "USER", "s1"], ["clients", "", "USER", "s1"]] {
+            check(user, Who::User(parts(user)));
+        }
+        check(["client:billing", "", "SERVICE", ""], Who::Client(Client { id: "billing".to_owned() }));
+    }
 
-        check(["", "", "ADMIN", ""], false);
-        check(["", "a@b.c", "", ""], false);
-        check(["", "", "", "s1"], false);
-        check(["u1", "a@b.c", "", "s1"], false);
-        check(["u1", "a@b.c", "USER", ""], false);
-        check(["u1", "a@b.c", "SERVICE", "s1"], false);
-        check(["client:billing", "", "ADMIN", ""], false);
-        check(["client:billing", "", "SERVICE", "s1"], false);
-        check(["client:", "", "SERVICE", ""], false);
+    #[test]
+    fn half_an_identity_is_refused() {
+        for texts in [
+            ["", "", "ADMIN", ""],
+            ["", "a@b.c", "", ""],
+            ["", "", "", "s1"],
+            ["", "a@b.c", "USER", "s1"],
+            ["u1", "a@b.c", "", "s1"],
+            ["u1", "a@b.c", "USER", ""],
+            ["u1", "a@b.c", "SERVICE", "s1"],
+            ["client:billing", "", "ADMIN", ""],
+            ["client:billing", "", "SERVICE", "s1"],
+            ["client:billing", "a@b.c", "SERVICE", ""],
+            ["client:billing", "a@b.c", "USER", "s1"],
+            ["client:", "", "SERVICE", ""],
+        ] {
+            assert_eq!(Who::from_parts(parts(texts)), Err(InconsistentUser), "{texts:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ mod sign;
 mod signature_fields;
 mod verify;
 
-pub use caller::{CLIENT_PREFIX, Caller, SERVICE_ROLE, User};
+pub use caller::{CLIENT_PREFIX, Caller, Client, SERVICE_ROLE, User};
 pub use encoding::{InvalidEncoding, decode, encode};
 pub use family::{Family, family};
 pub use keys::{RootKey, UpstreamKey};

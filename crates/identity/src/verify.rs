@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, Method, Uri};
 
-use crate::caller::{Caller, User};
+use crate::caller::{Caller, User, Who};
 use crate::encoding::decode;
 use crate::family::{Family, family};
 use crate::keys::UpstreamKey;
@@ -211,8 +211,10 @@ fn read_caller(message: &Message<'_>) -> Result<Caller, Refusal> {
         "" => None,
         address => Some(address.parse().map_err(|_| Refusal::Malformed("x-forwarded-for"))?),
     };
+    let (user, client) = Who::from_parts(user).map_err(|_| Refusal::Inconsistent)?.split();
     Ok(Caller {
-        user: User::from_parts(user).map_err(|_| Refusal::Inconsistent)?,
+        user,
+        client,
         request_id: text(message.request_id, "x-request-id")?,
         client_address,
         proto: text(message.forwarded_proto, "x-forwarded-proto")?,

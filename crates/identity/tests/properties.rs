@@ -109,7 +109,9 @@ proptest! {
     #[test]
     fn what_was_signed_is_accepted(wire in wire()) {
         let caller = wire.verify(&wire.signed()).unwrap();
-        let user_id = caller.user.map(|user| user.id).unwrap_or_default();
+        prop_assert!(caller.user.is_none() || caller.client.is_none());
+        let client = caller.client.map(|client| format!("client:{}", client.id));
+        let user_id = caller.user.map(|user| user.id).or(client).unwrap_or_default();
         prop_assert_eq!(&user_id, &wire.covered[4]);
     }
 

@@ -222,13 +222,15 @@ fn header_map(fields: &Fields) -> HeaderMap {
 }
 
 fn assert_same(name: &str, caller: Caller, expected: Accepted) {
-    let user = expected.user.map(|user| identity::User {
+    let client = expected.user.as_ref().and_then(|user| user.id.strip_prefix("client:"));
+    let client = client.map(|id| identity::Client { id: id.to_owned() });
+    let user = expected.user.filter(|_| client.is_none()).map(|user| identity::User {
         id: user.id,
         email: user.email,
         role: user.role,
         session_id: user.session_id,
     });
-    assert_eq!(caller.user, user, "{name}");
+    assert_eq!((caller.user, caller.client), (user, client), "{name}");
     assert_eq!(caller.request_id, expected.request_id, "{name}");
     assert_eq!(caller.client_address.map(|address| address.to_string()), expected.client_address, "{name}");
 }
