@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::Question;
+use crate::commands::{Imagined, Question};
 
 /// The public door of Portcullis: verifies access tokens and tells the services behind it who is calling.
 #[derive(Debug, Parser)]
@@ -42,10 +42,14 @@ pub struct Asked {
     /// The role of the caller; without it nobody is calling.
     #[arg(long)]
     role: Option<String>,
+    /// The client that calls on its own behalf, in place of a user.
+    #[arg(long, conflicts_with = "role")]
+    client: Option<String>,
 }
 
 impl From<Asked> for Question {
-    fn from(Asked { method, url, role }: Asked) -> Self {
-        Self { method, url, role }
+    fn from(Asked { method, url, role, client }: Asked) -> Self {
+        let caller = role.map(Imagined::User).or(client.map(Imagined::Client));
+        Self { method, url, caller }
     }
 }

@@ -1,4 +1,4 @@
-//! `gateway explain METHOD URL [--role R]`: which route takes a request, who may use it, and what becomes of it.
+//! `gateway explain METHOD URL [--role R | --client ID]`: which route takes a request, who may use it, and what becomes of it.
 //!
 //! It runs the stages themselves, so it cannot disagree with them.
 
@@ -23,8 +23,17 @@ pub struct Question {
     pub method: String,
     /// A URL, or a path alone.
     pub url: String,
-    /// The role of the caller to imagine; none means an anonymous one.
-    pub role: Option<String>,
+    /// The caller to imagine; none means an anonymous one.
+    pub caller: Option<Imagined>,
+}
+
+/// A caller whom no token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Imagined {
+    /// A user of this role.
+    User(String),
+    /// A client of this id.
+    Client(String),
 }
 
 /// Why there is nothing to explain.
@@ -49,7 +58,7 @@ pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainEr
     let verdict = match matched(&client, &parts, config, &routes) {
         Ok(route) => {
             describe(route, config, &mut text);
-            verdict(&route.access, question.role.as_deref())
+            verdict(&route.access, question.caller.as_ref())
         }
         Err(rejection) => refused(&rejection),
     };
@@ -85,7 +94,7 @@ fn request(question: &Question, config: &Config) -> Result<(Client, Parts), Expl
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let request = Request::builder().method(method).uri(target).header(HOST, host);
     let mut parts = request.body(()).map(|request| request.into_parts().0).map_err(|_| wrong())?;
-    if question.role.is_some() {
+    if question.caller.is_some() {
         parts.headers.insert(AUTHORIZATION, const { HeaderValue::from_static("Bearer") });
     }
     let https = uri.scheme_str() != Some("http");
@@ -109,10 +118,10 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     }
 }
 
-/// What a caller of this role, or an anonymous one, gets; a real one's token must also be good.
-fn verdict(access: &Access, role: Option<&str>) -> String {
-    match passes(access, role) {
-        Ok(()) if role.is_some() && *access != Access::Public => {
+/// What this caller, or an anonymous one, gets; a real one's token must also be good.
+fn verdict(access: &Access, caller: Option<&Imagined>) -> String {
+    match passes(access, caller) {
+        Ok(()) if caller.is_some() && *access != Access::Public => {
             "verdict   passes, with the caller's identity".to_owned()
         }
         Ok(()) => "verdict   passes, without identity".to_owned(),
@@ -120,9 +129,10 @@ fn verdict(access: &Access, role: Option<&str>) -> String {
     }
 }
 
-fn passes(access: &Access, role: Option<&str>) -> Result<(), Rejection> {
-    let caller = match role {
-        Some(role) => Principal::imagined(role),
+fn passes(access: &Access, caller: Option<&Imagined>) -> Result<(), Rejection> {
+    let caller = match caller {
+        Some(Imagined::User(role)) => Principal::imagined_user(role),
+        Some(Imagined::Client(id)) => Principal::imagined_client(id),
         None => {
             authenticate::presented(access, &HeaderMap::new())?;
             Principal::anonymous()
@@ -142,7 +152,11 @@ mod tests {
     use crate::config::tests::{parsed, sample};
 
     fn check(method: &str, url: &str, role: Option<&str>, verdict: &str) {
-        let question = Question { method: method.into(), url: url.into(), role: role.map(str::to_owned) };
+        let question = Question {
+            method: method.into(),
+            url: url.into(),
+            caller: role.map(|role| Imagined::User(role.to_owned())),
+        };
         let text = explain(&question, &parsed(&sample())).unwrap();
         let last = text.lines().last().unwrap();
         assert!(last.starts_with(&format!("verdict   {verdict}")), "{method} {url} {role:?}:\n{text}");
@@ -163,11 +177,38 @@ mod tests {
     }
 
     #[test]
+    fn it_says_what_a_client_gets() {
+        let file = format!(
+            "{}\n[[routes]]\npath = \"/api/services\"\nupstream = \"orders\"\naccess = {{ clients = [\"billing\"] }}\n",
+            sample()
+        );
+        let check = |url: &str, caller: Option<Imagined>, verdict: &str| {
+            let question = Question { method: "GET".into(), url: url.into(), caller };
+            let text = explain(&question, &parsed(&file)).unwrap();
+            assert!(
+                text.lines().last().unwrap().starts_with(&format!("verdict   {verdict}")),
+                "{url}:\n{text}"
+            );
+        };
+        let client = |id: &str| Some(Imagined::Client(id.to_owned()));
+        check("/api/services/orders", client("billing"), "passes, with the caller's identity");
+        check("/api/services/orders", client("reports"), "403 forbidden");
+        check("/api/services/orders", Some(Imagined::User("ADMIN".to_owned())), "403 forbidden");
+        check("/api/services/orders", None, "401 unauthenticated");
+        check("/api/orders", client("billing"), "403 forbidden");
+        check("/api/admin/orders", client("billing"), "403 forbidden");
+    }
+
+    #[test]
     fn it_says_what_plain_http_gets_in_production() {
         let mut config = parsed(&sample());
         config.mode = process::Mode::Production;
         let check = |url: &str, role: Option<&str>, verdict: &str| {
-            let question = Question { method: "GET".into(), url: url.into(), role: role.map(str::to_owned) };
+            let question = Question {
+                method: "GET".into(),
+                url: url.into(),
+                caller: role.map(|role| Imagined::User(role.to_owned())),
+            };
             let text = explain(&question, &config).unwrap();
             assert!(
                 text.lines().last().unwrap().starts_with(&format!("verdict   {verdict}")),
@@ -183,7 +224,7 @@ mod tests {
     #[test]
     fn it_says_whether_a_token_can_be_revoked() {
         let explained = |path: &str, file: &str| {
-            let question = Question { method: "POST".into(), url: path.into(), role: None };
+            let question = Question { method: "POST".into(), url: path.into(), caller: None };
             explain(&question, &parsed(file)).unwrap()
         };
         let deny = sample().replace("upstream = \"auth\"  ", "on_stale = \"deny\"\nupstream = \"auth\"  ");
@@ -197,7 +238,7 @@ mod tests {
     #[test]
     fn a_question_must_make_a_request() {
         for (method, url) in [("G ET", "/"), ("GET", "ftp://x/"), ("GET", ""), ("GET", "localhost:80")] {
-            let question = Question { method: method.into(), url: url.into(), role: None };
+            let question = Question { method: method.into(), url: url.into(), caller: None };
             assert!(explain(&question, &parsed(&sample())).is_err(), "{method} {url}");
         }
     }

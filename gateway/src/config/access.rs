@@ -39,16 +39,17 @@ impl<'de> Visitor<'de> for AccessVisitor {
         let key = map.next_key::<String>()?.ok_or_else(wrong)?;
         let names: Vec<String> = map.next_value()?;
         let alone = map.next_key::<String>()?.is_none();
-        let meant = !names.is_empty() && names.iter().all(|name| is_name(name));
+        let each = |is_one: fn(&str) -> bool| !names.is_empty() && names.iter().all(|name| is_one(name));
         match key.as_str() {
-            "roles" if alone && meant => Ok(Access::Roles(names)),
-            "clients" if alone && meant => Ok(Access::Clients(names)),
+            "roles" if alone && each(is_name) => Ok(Access::Roles(names)),
+            // What no client can be called nobody can be let in as: the frontend least of all.
+            "clients" if alone && each(access_token::is_client_id) => Ok(Access::Clients(names)),
             _ => Err(wrong()),
         }
     }
 }
 
-/// Roles and client ids are quoted in error messages and headers, so they are plain.
+/// Roles are quoted in error messages and headers, so they are plain.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte))
 }

@@ -52,17 +52,23 @@ impl Principal {
                 let texts = [&claims.sub, email.unwrap_or_default(), role.unwrap_or_default(), session];
                 Self::from_texts(Kind::User, texts, claims.exp, claims.epoch)
             }
-            None => {
-                let id = format!("{}{}", identity::CLIENT_PREFIX, claims.client_id);
-                let texts = [&id, "", identity::SERVICE_ROLE, ""];
-                Self::from_texts(Kind::Client, texts, claims.exp, claims.epoch)
-            }
+            None => Self::of_client(&claims.client_id, claims.exp, claims.epoch),
         }
     }
 
     /// A user of this role whom no token names, to ask what would happen to one.
-    pub fn imagined(role: &str) -> Self {
+    pub fn imagined_user(role: &str) -> Self {
         Self::from_texts(Kind::User, ["somebody", "", role, "somewhere"], i64::MAX, 0)
+    }
+
+    /// A client whom no token names, likewise.
+    pub fn imagined_client(id: &str) -> Self {
+        Self::of_client(id, i64::MAX, 0)
+    }
+
+    fn of_client(id: &str, expires_at: i64, epoch: u32) -> Self {
+        let id = format!("{}{id}", identity::CLIENT_PREFIX);
+        Self::from_texts(Kind::Client, [&id, "", identity::SERVICE_ROLE, ""], expires_at, epoch)
     }
 
     fn from_texts(kind: Kind, texts: [&str; 4], expires_at: i64, epoch: u32) -> Self {
