@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use access_token::Verification;
 use database::{ConnectError, Database};
 use tokio::sync::Notify;
 
@@ -31,6 +32,10 @@ pub struct App {
     pub signing_keys: Arc<KeyStore>,
     /// What access tokens have in common.
     pub access_tokens: AccessTokens,
+    /// Verifies them, for those who ask what one is worth.
+    pub verification: Verification,
+    /// Where internal services reach this one (`INTERNAL_URL`).
+    pub internal_url: String,
     /// Makes and opens refresh tokens.
     pub refresh_keys: RefreshKeys,
     /// Makes and opens what stands between the two steps of a login.
@@ -161,6 +166,11 @@ impl App {
             database,
             signing_keys,
             access_tokens: config.tokens.access.clone(),
+            verification: Verification {
+                issuer: config.tokens.access.issuer.clone(),
+                audience: config.tokens.access.audience.clone(),
+            },
+            internal_url: config.internal_url.clone(),
             refresh_keys: RefreshKeys::new(&config.tokens.secrets),
             challenge_keys: ChallengeKeys::new(&config.tokens.secrets),
             factor_boxes: FactorBoxes::new(&config.tokens.secrets),

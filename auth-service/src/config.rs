@@ -4,6 +4,7 @@
 mod database;
 mod hashing;
 mod identity;
+mod internal;
 mod mail;
 mod sessions;
 mod throttle;
@@ -20,6 +21,7 @@ use self::database::{no_database, read_database};
 use self::hashing::{read_cost, read_hashing};
 pub use self::identity::IdentitySettings;
 use self::identity::read_identity;
+use self::internal::read_internal_url;
 pub use self::mail::{LinkSettings, MailSettings, PostSettings, Way};
 use self::mail::{read_links, read_mail};
 use self::sessions::{read_cookie, read_origins, read_sessions};
@@ -51,6 +53,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where the gateway and other services call (`LISTEN`).
     pub listen: SocketAddr,
+    /// Under which address internal services reach it (`INTERNAL_URL`).
+    pub internal_url: String,
     /// Where the operator looks (`ADMIN_LISTEN`).
     pub admin_listen: SocketAddr,
     /// Where the data is.
@@ -170,6 +174,7 @@ impl Config {
         let listen = settings.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let admin_listen = settings.address("ADMIN_LISTEN", SocketAddr::from(([127, 0, 0, 1], 9081)));
         let tokens = read_tokens(&mut settings);
+        let internal_url = read_internal_url(&mut settings, listen, &tokens.access.issuer);
         let sessions = read_sessions(&mut settings, tokens.access.lifetime);
         let cookie = read_cookie(&mut settings);
         let origins = read_origins(&mut settings);
@@ -186,6 +191,7 @@ impl Config {
             mode,
             log,
             listen,
+            internal_url,
             admin_listen,
             database,
             tokens,

@@ -10,13 +10,15 @@ use identity_axum::require_role;
 
 use crate::app::App;
 use crate::http::admin_users::{change, create, delete, list, show};
+use crate::http::oauth::{introspect, metadata, revoke, token};
 use crate::http::prepared::require_prepared;
 use crate::http::{
     admin_audit, admin_second_factor, bootstrap, forgot, jwks, login, login_second_factor, logout,
     logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions, verify_email,
 };
 
-/// The service's listener: the API, which only the gateway may call, and the public keys, which anybody may have.
+/// The service's listener: the API, which only the gateway may call, what internal services ask with their own secrets, and what
+/// anybody may have.
 pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
     let http_metrics = app.metrics.http.clone();
     let api = Router::new()
@@ -40,7 +42,12 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
         .route("/internal/revocations", get(revocations::subscribe_revocations))
         .layer(from_fn_with_state(Arc::clone(&app), require_prepared))
         .layer(identity_axum::verify(gateway));
-    let public = Router::new().route("/.well-known/jwks.json", get(jwks::list_keys));
+    let public = Router::new()
+        .route("/.well-known/jwks.json", get(jwks::list_keys))
+        .route("/.well-known/oauth-authorization-server", get(metadata::show_metadata))
+        .route("/oauth/token", post(token::issue_client_token))
+        .route("/oauth/introspect", post(introspect::introspect_token))
+        .route("/oauth/revoke", post(revoke::revoke_token));
     // In this order the router's own 404 is that of `api`: behind the verification, under the gateway's request id.
     http_api::finish(public.merge(api).with_state(app), http_metrics)
 }

@@ -150,8 +150,10 @@ mod tests {
         })
     }
 
+    type Change = fn(&mut SessionRow);
+
     /// Each change of the row that must make the tokens of its session inactive.
-    fn changes() -> [(&'static str, fn(&mut SessionRow)); 6] {
+    fn changes() -> [(&'static str, Change); 6] {
         [
             ("ended", |row| row.ended = Some(EndReason::Logout)),
             ("disabled", |row| row.user_status = AccountStatus::Disabled),

@@ -119,6 +119,9 @@ fn what_nobody_may_do() {
         ("IDENTITY_NAME", "au th"),
         ("ALLOW_BOOTSTRAP", "yes"),
         ("LOG_FORMAT", "xml"),
+        ("INTERNAL_URL", "auth.internal:8081"),
+        ("INTERNAL_URL", "https:///oauth"),
+        ("INTERNAL_URL", "https://auth.internal/?x=1"),
         ("MAIL_LINK_BASE", "shop.example"),
         ("MAIL_VERIFY_TTL", "31d"),
         ("MAIL_RESET_TTL", "59s"),
@@ -237,4 +240,14 @@ fn what_goes_round_a_pooler_has_an_address_of_its_own() {
 fn the_audit_trail_is_kept_for_a_day_at_least() {
     let complaints = read(&PRODUCTION, &[("AUDIT_RETENTION", "1h")]).unwrap_err();
     assert!(complaints[0].starts_with("AUDIT_RETENTION"), "{complaints:?}");
+}
+
+#[test]
+fn internal_services_find_the_service_where_it_says() {
+    let check = |base: &[(&str, &str)], changes: &[(&str, &str)], expected: &str| {
+        assert_eq!(read(base, changes).unwrap().internal_url, expected);
+    };
+    check(&DEVELOPMENT, &[], "http://127.0.0.1:8081");
+    check(&PRODUCTION, &[], "https://shop.example");
+    check(&PRODUCTION, &[("INTERNAL_URL", "https://auth.internal:8443/")], "https://auth.internal:8443");
 }

@@ -10,6 +10,7 @@ use super::{
     logout, logout_all, me, password, refresh, register, reset, revocations, second_factor, sessions,
     verify_email,
 };
+use crate::http::oauth::{introspect, metadata, revoke, token};
 
 /// Everything that the service answers.
 #[derive(OpenApi)]
@@ -59,6 +60,10 @@ use super::{
         admin_second_factor::reset_second_factor,
         jwks::list_keys,
         revocations::subscribe_revocations,
+        metadata::show_metadata,
+        token::issue_client_token,
+        introspect::introspect_token,
+        revoke::revoke_token,
     )
 )]
 struct Api;

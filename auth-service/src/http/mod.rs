@@ -19,6 +19,7 @@ pub mod logout;
 pub mod logout_all;
 pub mod me;
 pub mod no_store;
+pub mod oauth;
 pub mod optional_json;
 pub mod origin;
 pub mod password;

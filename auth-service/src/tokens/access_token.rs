@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use access_token::FIRST_PARTY_CLIENT;
 use secret::Secret;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,9 +14,6 @@ use super::key_store::KeyStore;
 use super::signing_key::UnusableKey;
 use crate::accounts::{Role, UserId};
 use crate::sessions::SessionId;
-
-/// The client of the first-party frontend (RFC 9068 wants one named).
-pub const FIRST_PARTY_CLIENT: &str = "portcullis";
 
 /// What every access token of this installation has in common.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use access_token::KeySet;
 use bytes::Bytes;
 use jsonwebtoken::jwk::JwkSet;
 use time::OffsetDateTime;
@@ -37,6 +38,7 @@ struct Keys {
     /// The one that signs from the latest time first.
     newest_first: Vec<Arc<SigningKey>>,
     jwks: Bytes,
+    key_set: Arc<KeySet>,
     longest_token_lifetime: Duration,
     reading: Reading,
 }
@@ -104,6 +106,12 @@ impl KeyStore {
         self.load().jwks.clone()
     }
 
+    /// The same, prepared to verify with.
+    #[must_use]
+    pub fn verification_keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.load().key_set)
+    }
+
     fn load(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -115,7 +123,10 @@ impl Keys {
         let jwks = document(&keys);
         let lifetimes = keys.iter().map(|key| key.label().times.token_lifetime);
         let longest_token_lifetime = lifetimes.max().unwrap_or_default();
-        Self { newest_first: keys.into_iter().map(Arc::new).collect(), jwks, longest_token_lifetime, reading }
+        // Without a key there is nothing to verify with, and everything is refused.
+        let key_set = Arc::new(KeySet::parse(&jwks).unwrap_or_default());
+        let newest_first = keys.into_iter().map(Arc::new).collect();
+        Self { newest_first, jwks, key_set, longest_token_lifetime, reading }
     }
 }
 

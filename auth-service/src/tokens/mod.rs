@@ -5,6 +5,7 @@
 //! pairs appear nowhere else in Portcullis.
 
 pub mod access_token;
+pub mod client_token;
 pub mod key_box;
 pub mod key_store;
 pub mod locksmith;

@@ -20,6 +20,7 @@ mod logout_all;
 mod mail;
 mod me;
 mod metrics;
+mod oauth;
 mod outages;
 mod overlaps;
 mod password;

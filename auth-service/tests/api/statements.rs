@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::oauth::Service;
 use crate::support::{PostgresProxy, TestApp, migrated_database};
 
 /// The service behind a counter, warm: connected, keys loaded, statements prepared.
@@ -97,4 +98,34 @@ async fn a_refused_login_asks_the_same_whether_the_account_exists_or_not() {
     }
     assert_eq!(counts[0], counts[1]);
     assert!(counts[0] <= 2, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_client_asks_once_and_an_unknown_one_costs_what_a_wrong_secret_costs() {
+    let (app, proxy) = counted().await;
+    let billing = Service::register(&app, "billing", &["introspect"]).await;
+    let token = billing.token().await;
+    billing.introspect(&token).await;
+    let mut before = proxy.statements();
+    let mut asked = || {
+        let now = proxy.statements();
+        now - std::mem::replace(&mut before, now)
+    };
+    billing.token().await;
+    assert_eq!(asked(), 1, "a token");
+    billing.introspect(&token).await;
+    assert_eq!(asked(), 1, "an introspection");
+    billing.introspect("garbage").await;
+    assert_eq!(asked(), 1, "an introspection of garbage");
+    let form = "grant_type=client_credentials";
+    let mut counts = Vec::new();
+    for id in ["billing", "unknown", "billing", "unknown"] {
+        let wrong = Service { id: id.to_owned(), secret: "wrong".to_owned(), ..billing.at(&app.gateway) };
+        wrong.post("/oauth/token", form).await.expect(401);
+        counts.push(asked());
+    }
+    assert_eq!(counts[2..], [2, 2], "{counts:?}");
+    let malformed = Service { id: "Billing".to_owned(), ..billing.at(&app.gateway) };
+    malformed.post("/oauth/token", form).await.expect(401);
+    assert_eq!(asked(), 0, "a name that no client can have");
 }
