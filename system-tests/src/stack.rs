@@ -138,7 +138,12 @@ impl Stack {
 
     /// One auth service itself, past the gateway, as an attacker inside the network would reach it.
     pub fn auth_direct(&self, replica: usize) -> HttpClient {
-        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.auth[replica]))
+        HttpClient::new(self.auth_url(replica))
+    }
+
+    /// One auth service's address, past the gateway: internal services ask there.
+    pub fn auth_url(&self, replica: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports.auth[replica])
     }
 
     /// An orders API itself, past the gateway.
@@ -376,4 +381,9 @@ access = "authenticated"
 path = "/api/admin/orders"
 upstream = "orders"
 access = { roles = ["ADMIN"] }
+
+[[routes]]
+path = "/api/services/orders"
+upstream = "orders"
+access = { clients = ["billing"] }
 "#;

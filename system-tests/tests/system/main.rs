@@ -3,6 +3,7 @@
 
 mod administration;
 mod bootstrap;
+mod clients;
 mod crashes;
 mod database_away;
 mod dump;

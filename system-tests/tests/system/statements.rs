@@ -4,6 +4,8 @@ use serde_json::json;
 use system_tests::{Options, PASSWORD, Server, Stack};
 use test_support::{Answer, eventually};
 
+use crate::clients::Service;
+
 /// Each statement executed; parse, bind and execute of the extended protocol are one line each at this setting.
 const LOGGED: [(&str, &str); 3] =
     [("log_min_duration_statement", "0"), ("log_line_prefix", "%d "), ("log_checkpoints", "off")];
@@ -81,6 +83,35 @@ async fn each_flow_costs_what_the_design_allows() {
     ann.present(&good);
     let (executed, _) = count(&stack, ann.client.post_empty("/api/auth/logout")).await;
     assert_eq!(executed.len(), 1, "logout: {executed:#?}");
+}
+
+#[tokio::test]
+async fn clients_cost_one_statement_each_time_they_ask() {
+    let stack = Stack::on(Server::own(&LOGGED), Options::default().auth("DATABASE_POOL", "1")).await;
+    let billing = Service::create(&stack, "billing", &["introspect", "revoke"]);
+    let ann = stack.customer("ann").await;
+    let auth = stack.auth_direct(0);
+    let token = billing.token(&auth).await;
+    let form = format!("token={}", ann.access_token());
+    let introspect = async || billing.post(&auth, "/oauth/introspect", &form).await.expect(200);
+    introspect().await;
+    for what in ["token", "introspect"] {
+        let flow = async {
+            match what {
+                "token" => billing.ask_token(&auth).await.expect(200),
+                _ => introspect().await,
+            }
+        };
+        let (executed, parsed) = count(&stack, flow).await;
+        assert_eq!((executed.len(), parsed), (1, 0), "{what}: {executed:#?}");
+    }
+    let (executed, _) =
+        count(&stack, billing.post(&auth, "/oauth/introspect", &format!("token={token}"))).await;
+    assert_eq!(executed.len(), 1, "introspect a client's: {executed:#?}");
+    let (executed, _) = count(&stack, billing.post(&auth, "/oauth/revoke", "token=garbage")).await;
+    assert_eq!(executed.len(), 1, "revoke garbage: {executed:#?}");
+    let (executed, _) = count(&stack, billing.post(&auth, "/oauth/revoke", &form)).await;
+    assert_eq!(executed.len(), 2, "revoke: {executed:#?}");
 }
 
 #[tokio::test]
