@@ -39,7 +39,7 @@ struct Claims<'a> {
 }
 
 impl AccessTokens {
-    /// Issues a token that is good from `now` for the lifetime.
+    /// Issues a token that is good from `now`, our time, for the lifetime; it says so in the database's.
     ///
     /// # Errors
     /// [`NotIssued`] while there is no key to sign with.
@@ -52,6 +52,7 @@ impl AccessTokens {
         let signer = keys.signer(now).ok_or(NotIssued::NoKey)?;
         let longest = self.lifetime.min(signer.label().times.token_lifetime);
         let lifetime = grant.at_most.map_or(longest, |at_most| longest.min(at_most));
+        let dated = keys.database_time(now);
         let claims = Claims {
             iss: &self.issuer,
             aud: &self.audience,
@@ -60,8 +61,8 @@ impl AccessTokens {
             scope: grant.scope,
             epoch: grant.epoch,
             jti: Uuid::now_v7(),
-            iat: now.unix_timestamp(),
-            exp: (now + lifetime).unix_timestamp(),
+            iat: dated.unix_timestamp(),
+            exp: (dated + lifetime).unix_timestamp(),
         };
         let claims = serde_json::to_vec(&claims).map_err(|_| UnusableKey)?;
         Ok(Issued { token: Secret::new(signer.sign(&claims)?), lifetime })

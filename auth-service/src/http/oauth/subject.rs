@@ -13,7 +13,8 @@ pub(super) fn subject(app: &App, text: &str) -> Option<Subject> {
     if let Ok(token) = app.refresh_keys.open(text) {
         return Some(Subject::Refresh(token));
     }
-    let now = OffsetDateTime::now_utc().unix_timestamp();
+    // By the clock that dated the token.
+    let now = app.signing_keys.database_time(OffsetDateTime::now_utc()).unix_timestamp();
     let claims = app.verification.verify(text, &app.signing_keys.verification_keys(), now).ok()?;
     match &claims.sid {
         None => Some(Subject::Client(Box::new(claims))),
