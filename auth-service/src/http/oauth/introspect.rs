@@ -14,6 +14,7 @@ use super::authenticate::{Authenticated, authenticate};
 use super::error::{ErrorAnswer, OAuthError};
 use super::form::Form;
 use super::peer::Peer;
+use super::refusals::Refusals;
 use super::subject::subject;
 use super::{NOT_STORED, credentials};
 use crate::accounts::Role;
@@ -66,13 +67,8 @@ pub(super) struct Introspection<'a> {
     responses(
         (status = 200, description = "What the token is worth.", body = Introspection<'static>),
         (status = 400, description = "`invalid_request`.", body = ErrorAnswer<'static>),
-        (status = 401, description = "`invalid_client`.", body = ErrorAnswer<'static>),
         (status = 403, description = "`insufficient_scope`.", body = ErrorAnswer<'static>),
-        (status = 408, description = "`invalid_request`: too slow.", body = ErrorAnswer<'static>),
-        (status = 413, description = "`invalid_request`: over 16 KiB.", body = ErrorAnswer<'static>),
-        (status = 429, description = "`temporarily_unavailable`: too many failures.", body = ErrorAnswer<'static>),
-        (status = 500, description = "`server_error`.", body = ErrorAnswer<'static>),
-        (status = 503, description = "`temporarily_unavailable`.", body = ErrorAnswer<'static>),
+        Refusals<'static>,
     ),
     extensions(("x-own-errors" = json!(true))),
 )]

@@ -10,6 +10,7 @@ mod form;
 pub mod introspect;
 pub mod metadata;
 mod peer;
+mod refusals;
 pub mod revoke;
 mod subject;
 pub mod token;

@@ -11,6 +11,7 @@ use super::authenticate::authenticate;
 use super::error::{ErrorAnswer, OAuthError};
 use super::form::Form;
 use super::peer::Peer;
+use super::refusals::Refusals;
 use super::subject::subject;
 use super::{NOT_STORED, credentials};
 use crate::accounts::UserId;
@@ -27,13 +28,8 @@ use crate::sessions::SessionId;
     responses(
         (status = 200, description = "The token's session has ended."),
         (status = 400, description = "`invalid_request` or `unsupported_token_type`.", body = ErrorAnswer<'static>),
-        (status = 401, description = "`invalid_client`.", body = ErrorAnswer<'static>),
         (status = 403, description = "`insufficient_scope`.", body = ErrorAnswer<'static>),
-        (status = 408, description = "`invalid_request`: too slow.", body = ErrorAnswer<'static>),
-        (status = 413, description = "`invalid_request`: over 16 KiB.", body = ErrorAnswer<'static>),
-        (status = 429, description = "`temporarily_unavailable`: too many failures.", body = ErrorAnswer<'static>),
-        (status = 500, description = "`server_error`.", body = ErrorAnswer<'static>),
-        (status = 503, description = "`temporarily_unavailable`.", body = ErrorAnswer<'static>),
+        Refusals<'static>,
     ),
     extensions(("x-own-errors" = json!(true))),
 )]
