@@ -29,10 +29,11 @@ use crate::db::audit::{self, Event, Kind};
 use crate::db::login::{Found, find_for_login};
 use crate::db::second_factors::RightPassword;
 use crate::db::sessions;
-use crate::db::users::{self, Credentials};
+use crate::db::users::{Credentials, User};
 use crate::error::Error;
+use crate::second_factor::FactorId;
 use crate::sessions::{Delivery, Device, NewSession, Session, SessionId};
-use crate::throttle::{Purpose, Refund, Subject};
+use crate::throttle::{Attempt, Purpose, Refund, Subject};
 use crate::tokens::{Nonce, RefreshToken};
 
 /// The body of a login.
@@ -85,45 +86,20 @@ async fn open_session(
     // Before the attempt is counted: who is sent away unheard has not failed.
     app.hashing.check(hash_shares::Purpose::Login)?;
     let attempt = app.throttle.attempt(Purpose::Login, Subject::Email(&email), device.address);
-    let Found { credentials, second_factor, counted } =
-        find_for_login(&app.database, &email, &attempt).await?;
-    let refund = match counted {
-        Ok(refund) => refund,
-        Err(throttled) => {
-            let user = credentials.map(|credentials| credentials.user.id);
-            return Err(throttling::turn_away(app, throttled, user, &device).await);
-        }
-    };
-    let rehashed = match verify(app, credentials.as_ref(), body.password, &refund).await? {
-        Ok(rehashed) => rehashed,
-        Err(refusal) => {
-            record_refusal(app, credentials.as_ref(), &device, refusal).await;
-            return Err(refusal.into());
-        }
-    };
-    // A decision to let in without an account does not exist; the rule says so too.
-    let Credentials { user, password_hash, .. } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
-    let rehashed = rehashed.map(|rehashed| rehashed.secret().clone());
-    if let Some(factor) = second_factor {
-        let password = RightPassword {
-            user: user.id,
-            verified: &password_hash,
-            rehashed: rehashed.as_ref(),
-            refund: &refund,
-            device: &device,
-        };
-        return Err(require_second_factor(app, &password, factor, user.epoch, delivery).await?.into());
+    let admitted = admit(app, &email, &attempt, body.password, &device).await?;
+    if let Some(factor) = admitted.second_factor {
+        let (password, epoch) = (admitted.right_password(&device), admitted.user.epoch);
+        return Err(require_second_factor(app, &password, factor, epoch, delivery).await?.into());
     }
+    let notice = app.mail.as_ref().map(|mail| mail.new_device(&attempt));
     let new = NewSession {
-        rehashed,
         remembered: attempt.remembered_address(),
-        refund,
-        notice: app.mail.as_ref().map(|mail| mail.new_device(&attempt)),
-        ..new_session(&user, password_hash, delivery, device)
+        notice,
+        ..admitted.new_session(delivery, device)
     };
     let session = open(app, &new).await?;
     let refresh = RefreshToken::first(session.id, session.delivery, new.nonce);
-    token_answer::answer(app, &UserAnswer::from(user), &session, &refresh)
+    token_answer::answer(app, &UserAnswer::from(admitted.user), &session, &refresh)
 }
 
 fn delivery(wanted: Option<Delivery>, headers: &HeaderMap) -> Result<Delivery, BodyDeliveryRefused> {
@@ -131,6 +107,70 @@ fn delivery(wanted: Option<Delivery>, headers: &HeaderMap) -> Result<Delivery, B
         Delivery::Body if comes_from_a_browser(headers) => Err(BodyDeliveryRefused),
         delivery => Ok(delivery),
     }
+}
+
+/// Whom the password lets in.
+struct Admitted {
+    user: User,
+    /// The hash that the password was compared with.
+    verified: Secret<String>,
+    /// The same password under today's cost, when that hash was cheaper.
+    rehashed: Option<Secret<String>>,
+    second_factor: Option<FactorId>,
+    refund: Refund,
+}
+
+impl Admitted {
+    fn right_password<'a>(&'a self, device: &'a Device) -> RightPassword<'a> {
+        let Self { user, verified, rehashed, refund, .. } = self;
+        RightPassword { user: user.id, verified, rehashed: rehashed.as_ref(), refund, device }
+    }
+
+    fn new_session(&self, delivery: Delivery, device: Device) -> NewSession {
+        NewSession {
+            id: SessionId::generate(),
+            user: self.user.id,
+            epoch: self.user.epoch,
+            password_hash: self.verified.clone(),
+            nonce: Nonce::generate(),
+            delivery,
+            amr: vec!["pwd".to_owned()],
+            device,
+            rehashed: self.rehashed.clone(),
+            remembered: None,
+            refund: self.refund.clone(),
+            second_factor: None,
+            notice: None,
+        }
+    }
+}
+
+/// Counts the attempt, loads the account, compares the password and lets the rule decide.
+async fn admit(
+    app: &App,
+    email: &Email,
+    attempt: &Attempt<'_>,
+    password: String,
+    device: &Device,
+) -> Result<Admitted, Error> {
+    let Found { credentials, second_factor, counted } = find_for_login(&app.database, email, attempt).await?;
+    let refund = match counted {
+        Ok(refund) => refund,
+        Err(throttled) => {
+            let user = credentials.map(|credentials| credentials.user.id);
+            return Err(throttling::turn_away(app, throttled, user, device).await);
+        }
+    };
+    let rehashed = match verify(app, credentials.as_ref(), password, &refund).await? {
+        Ok(rehashed) => rehashed.map(|rehashed| rehashed.secret().clone()),
+        Err(refusal) => {
+            record_refusal(app, credentials.as_ref(), device, refusal).await;
+            return Err(refusal.into());
+        }
+    };
+    // A decision to let in without an account does not exist; the rule says so too.
+    let Credentials { user, password_hash, .. } = credentials.ok_or(LoginRefusal::InvalidCredentials)?;
+    Ok(Admitted { user, verified: password_hash, rehashed, second_factor, refund })
 }
 
 /// Compares the password on the hash threads and lets the rule decide.
@@ -173,29 +213,6 @@ async fn record_refusal(
         detail: json!({"code": Error::from(refusal).code()}),
     };
     audit::note(&app.database, &event).await;
-}
-
-fn new_session(
-    user: &users::User,
-    verified: Secret<String>,
-    delivery: Delivery,
-    device: Device,
-) -> NewSession {
-    NewSession {
-        id: SessionId::generate(),
-        user: user.id,
-        epoch: user.epoch,
-        password_hash: verified,
-        nonce: Nonce::generate(),
-        delivery,
-        amr: vec!["pwd".to_owned()],
-        device,
-        rehashed: None,
-        remembered: None,
-        refund: Refund::default(),
-        second_factor: None,
-        notice: None,
-    }
 }
 
 /// `None` of the database: between the two statements the password, the epoch or the status changed.
