@@ -61,7 +61,7 @@ pub async fn find_for_login(db: &Database, email: &Email, attempt: &Attempt<'_>)
     let rules = Rules::of(&attempt.rules);
     let statement = Find {
         email: email.as_str(),
-        own_rules: rules.count_own(),
+        own_rules: attempt.own_rules(),
         rules,
         addresses: attempt.addresses.iter().map(|address| address.as_bytes()).collect(),
     };

@@ -38,10 +38,6 @@ impl<'a> Rules<'a> {
             own: rules.iter().map(|rule| rule.scope == Scope::AccountAtAddress).collect(),
         }
     }
-
-    pub(super) fn count_own(&self) -> i32 {
-        i32::try_from(self.own.iter().filter(|own| **own).count()).unwrap_or(i32::MAX)
-    }
 }
 
 /// What `count_attempt` answers when an attempt may not be made: by which rule, for how many seconds, and whether it is the first
@@ -103,7 +99,7 @@ pub async fn count(db: &Database, attempt: &Attempt<'_>) -> Result<Result<Refund
         Subject::Client(_) | Subject::Service => (None, None),
     };
     let statement = Count {
-        own_rules: rules.count_own(),
+        own_rules: attempt.own_rules(),
         rules,
         addresses: attempt.addresses.iter().map(|address| address.as_bytes()).collect(),
         email,
@@ -120,12 +116,23 @@ extern "SQL" {
     fn refund_attempt(keys: Array<Bytea>, allowed: Array<Int4>, cleared: Array<Bool>) -> Int4;
 }
 
-/// Takes an attempt back that did not fail. (A login that succeeds does so in the statement that opens its session.)
+/// What is known of an attempt that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It succeeded: where nobody elsewhere could have added to the count, what failed before it is forgotten too. (A login
+    /// does that in the statement that opens its session.)
+    Succeeded,
+    /// It came to nothing: it was not tried, or says nothing about the secret. What failed before it did fail.
+    Void,
+}
+
+/// Takes an attempt back.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails: the attempt stays counted.
-pub async fn refund(db: &Database, refund: &Refund) -> Result<(), Error> {
+pub async fn refund(db: &Database, refund: &Refund, outcome: Outcome) -> Result<(), Error> {
     let rules = Rules::of(&refund.0);
-    let ask = diesel::select(refund_attempt(rules.keys, rules.allowed, rules.own));
+    let cleared: Vec<bool> = rules.own.iter().map(|own| *own && outcome == Outcome::Succeeded).collect();
+    let ask = diesel::select(refund_attempt(rules.keys, rules.allowed, cleared));
     db.hot(async |connection| ask.execute(connection).await).await.map(|_rows| ())
 }

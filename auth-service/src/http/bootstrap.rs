@@ -20,6 +20,7 @@ use crate::accounts::registration::{self, EmailTaken};
 use crate::accounts::{Role, UserId};
 use crate::app::App;
 use crate::db::bootstrap::{self as db, Bootstrapped, Standing};
+use crate::db::throttles::Outcome;
 use crate::db::users::NewUser;
 use crate::error::Error;
 use crate::throttle::{Purpose, Subject};
@@ -63,7 +64,7 @@ pub async fn bootstrap_admin(
     let attempt = app.throttle.attempt(Purpose::Bootstrap, Subject::Service, device.address);
     let refund = throttling::count(&app, &attempt, None, &device).await?;
     admit(standing)?;
-    throttling::take_back(&app, &refund).await;
+    throttling::take_back(&app, &refund, Outcome::Succeeded).await;
     let email = registration::check(&body.email, &body.password)?;
     let password_hash = hash(&app, body.password).await?.secret().clone();
     let new = NewUser { id: UserId::generate(), email, password_hash, role: Role::Admin };

@@ -12,6 +12,7 @@ use crate::accounts::password_hash::{self, PasswordHash};
 use crate::app::App;
 use crate::db::audit::{self, Event, Kind};
 use crate::db::sessions;
+use crate::db::throttles::Outcome;
 use crate::db::users::Credentials;
 use crate::error::Error;
 use crate::sessions::{CurrentSession, Device};
@@ -44,12 +45,16 @@ impl Asking<'_> {
         let attempt = app.throttle.attempt(Purpose::PasswordChange, Subject::User(user), device.address);
         let refund = throttling::count(app, &attempt, Some(user), device).await?;
         let verdict = compare(app, &account.password_hash, password).await;
-        if !matches!(verdict, Ok(Err(WrongPassword))) {
-            throttling::take_back(app, &refund).await;
-        }
-        match verdict? {
-            Ok(()) => Ok(()),
-            Err(WrongPassword) => Err(self.refuse(app).await),
+        match verdict {
+            Ok(Ok(())) => {
+                throttling::take_back(app, &refund, Outcome::Succeeded).await;
+                Ok(())
+            }
+            Ok(Err(WrongPassword)) => Err(self.refuse(app).await),
+            Err(not_compared) => {
+                throttling::take_back(app, &refund, Outcome::Void).await;
+                Err(not_compared)
+            }
         }
     }
 

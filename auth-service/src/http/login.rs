@@ -29,6 +29,7 @@ use crate::db::audit::{self, Event, Kind};
 use crate::db::login::{Found, find_for_login};
 use crate::db::second_factors::RightPassword;
 use crate::db::sessions;
+use crate::db::throttles::Outcome;
 use crate::db::users::{Credentials, User};
 use crate::error::Error;
 use crate::second_factor::FactorId;
@@ -186,7 +187,7 @@ async fn verify(
     let verdict = match app.hashing.run(hash_shares::Purpose::Login, compare).await {
         Ok(verdict) => verdict?,
         Err(overloaded) => {
-            throttling::take_back(app, refund).await;
+            throttling::take_back(app, refund, Outcome::Void).await;
             return Err(overloaded.into());
         }
     };

@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::db::audit::{self, Event, Kind};
 use crate::db::second_factors;
 use crate::db::sessions;
+use crate::db::throttles::Outcome;
 use crate::db::users::Credentials;
 use crate::error::Error;
 use crate::second_factor::login::{self, Proof, SecondStepRefusal, ShownFactor, Standing};
@@ -122,7 +123,7 @@ async fn judge(
         Err(refusal) => {
             if refusal == SecondStepRefusal::InvalidChallenge {
                 // What the code was played no part, so nobody has learnt anything.
-                throttling::take_back(app, &refund).await;
+                throttling::take_back(app, &refund, Outcome::Void).await;
             }
             Err(refuse(app, challenge.user, device, refusal).await)
         }

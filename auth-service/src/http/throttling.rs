@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::accounts::UserId;
 use crate::app::App;
 use crate::db::audit::{self, Event, Kind};
-use crate::db::throttles;
+use crate::db::throttles::{self, Outcome};
 use crate::error::Error;
 use crate::sessions::Device;
 use crate::throttle::{Attempt, Refund, Throttled};
@@ -39,8 +39,8 @@ pub async fn turn_away(app: &App, throttled: Throttled, user: Option<UserId>, de
 }
 
 /// Takes an attempt back that did not fail. If that cannot be done it stays counted, which is no reason to fail.
-pub async fn take_back(app: &App, refund: &Refund) {
-    if let Err(error) = throttles::refund(&app.database, refund).await {
+pub async fn take_back(app: &App, refund: &Refund, outcome: Outcome) {
+    if let Err(error) = throttles::refund(&app.database, refund, outcome).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "an attempt that did not fail stays counted"

@@ -82,15 +82,20 @@ impl Attempt<'_> {
     /// How many of the rules hold for an address that has logged this account in before: those that nobody elsewhere can
     /// use up.
     #[must_use]
-    pub fn own_rules(&self) -> usize {
-        self.rules.iter().take_while(|rule| rule.scope == Scope::AccountAtAddress).count()
+    pub fn own_rules(&self) -> i32 {
+        // There are as many as [`Scope`]s at most.
+        i32::try_from(self.own().len()).unwrap_or_default()
+    }
+
+    fn own(&self) -> &[Rule] {
+        let count = self.rules.iter().take_while(|rule| rule.scope == Scope::AccountAtAddress).count();
+        &self.rules[..count]
     }
 
     /// What to take back if it does not fail. `is_known`: the address had logged this account in before.
     #[must_use]
     pub fn refund(&self, is_known: bool) -> Refund {
-        let counted = if is_known { self.own_rules() } else { self.rules.len() };
-        Refund(self.rules[..counted].to_vec())
+        Refund(if is_known { self.own() } else { &self.rules }.to_vec())
     }
 
     /// As what the address is remembered once it has logged in.

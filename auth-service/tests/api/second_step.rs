@@ -175,6 +175,21 @@ async fn codes_are_not_searched_and_passwords_are_counted_apart() {
 }
 
 #[tokio::test]
+async fn a_dead_challenge_forgives_no_wrong_code() {
+    let app = TestApp::start_with(&LIMITS).await;
+    let (_, phone) = app.careful_customer("ann").await;
+    let dead = forged(&app, |challenge| challenge.epoch += 1).await;
+    let mut thief = app.visitor().at_address("203.0.113.7");
+    let (challenge, wrong) = (thief.first_step("ann").await, phone.wrong_code());
+    for _ in 0..4 {
+        thief.second_step(&challenge, &wrong).await.refused(401, "invalid_code");
+        thief.second_step(&dead, &wrong).await.refused(401, "invalid_challenge");
+    }
+    thief.second_step(&challenge, &wrong).await.refused(401, "invalid_code");
+    thief.second_step(&challenge, &phone.code(0)).await.refused(429, "too_many_attempts");
+}
+
+#[tokio::test]
 async fn good_codes_and_dead_challenges_use_nothing_up() {
     let app = TestApp::start_with(&LIMITS).await;
     let (_, phone) = app.careful_customer("ann").await;

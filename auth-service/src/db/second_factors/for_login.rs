@@ -84,7 +84,7 @@ pub async fn find_for_login(
     let statement = Find {
         user_id: user.0,
         recovery_hash: recovery_code.map(|hash| hash.0.as_slice()),
-        own_rules: rules.count_own(),
+        own_rules: attempt.own_rules(),
         rules,
         addresses: attempt.addresses.iter().map(|address| address.as_bytes()).collect(),
     };

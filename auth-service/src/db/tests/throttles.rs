@@ -195,7 +195,7 @@ async fn a_success_takes_one_attempt_back_and_forgives_the_account_at_that_addre
     }
     let refund = throttles::count(&world.db, &attempt).await.unwrap().unwrap();
     assert!(throttles::count(&world.db, &attempt).await.unwrap().is_err(), "five have been counted");
-    throttles::refund(&world.db, &refund).await.unwrap();
+    throttles::refund(&world.db, &refund, throttles::Outcome::Succeeded).await.unwrap();
     let rows = world.sql.query("SELECT failures, blocked_until IS NULL FROM throttles ORDER BY 1", &[]).await;
     let rows: Vec<(i32, bool)> = rows.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(rows, [(0, true), (4, true), (4, true)]);
@@ -209,11 +209,11 @@ async fn an_attempt_taken_back_opens_a_limit_that_it_had_reached_and_no_other() 
     throttles::count(&world.db, &attempt).await.unwrap().unwrap();
     let refund = throttles::count(&world.db, &attempt).await.unwrap().unwrap();
     assert!(throttles::count(&world.db, &attempt).await.unwrap().is_err());
-    throttles::refund(&world.db, &refund).await.unwrap();
+    throttles::refund(&world.db, &refund, throttles::Outcome::Succeeded).await.unwrap();
     throttles::count(&world.db, &attempt).await.unwrap().unwrap();
     let other = throttle.attempt(Purpose::Login, Subject::Client("billing"), None);
     throttles::count(&world.db, &other).await.unwrap().unwrap();
     world.sql.batch_execute("UPDATE throttles SET failures = failures + 1").await.unwrap();
-    throttles::refund(&world.db, &refund).await.unwrap();
+    throttles::refund(&world.db, &refund, throttles::Outcome::Succeeded).await.unwrap();
     assert!(throttles::count(&world.db, &attempt).await.unwrap().is_err(), "others had reached it too");
 }

@@ -17,6 +17,7 @@ use crate::app::{App, Mail};
 use crate::db::audit::{self, Event, Kind};
 use crate::db::epochs::Asked;
 use crate::db::second_factors::{self, Change, Confirmation, Enrolled};
+use crate::db::throttles::Outcome;
 use crate::error::Error;
 use crate::http::current_session::{NoSession, current_session};
 use crate::http::device::device;
@@ -85,8 +86,9 @@ async fn judge(
     };
     match decided {
         Err(NotConfirmed::WrongCode) => record_wrong_code(app, session, device).await,
-        Ok(_) | Err(NotConfirmed::AlreadyOn(_) | NotConfirmed::Off(_)) => {
-            throttling::take_back(app, &refund).await;
+        Ok(_) => throttling::take_back(app, &refund, Outcome::Succeeded).await,
+        Err(NotConfirmed::AlreadyOn(_) | NotConfirmed::Off(_)) => {
+            throttling::take_back(app, &refund, Outcome::Void).await;
         }
     }
     Ok(decided?)
