@@ -15,8 +15,10 @@ use url::{Host, Url};
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long all of it may take.
-pub const DELIVERY: Duration = Duration::from_secs(30);
+/// How long all of it may take: servers look into a message before they say that they have it.
+pub const DELIVERY: Duration = Duration::from_secs(60);
+/// How long a server may take to answer our goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
@@ -104,6 +106,9 @@ pub enum Undelivered {
     Later(String),
 }
 
+/// A connection, and what became of the message on it.
+type Conversation = (AsyncSmtpConnection, Result<(), Undelivered>);
+
 impl Smtp {
     /// Reads an address; `development` allows to go without TLS where production insists, and loopback always may.
     pub fn parse(text: &str, development: bool) -> Result<Self, InvalidSmtpUrl> {
@@ -136,15 +141,17 @@ impl Smtp {
     /// [`Undelivered`]. Its words hold nothing that the server said beside the code: that may name the recipient.
     pub async fn deliver(&self, sender: &Sender, message: &Message) -> Result<(), Undelivered> {
         let late = |_| Err(Undelivered::Later("no answer in time".to_owned()));
-        timeout(DELIVERY, self.converse(sender, message)).await.unwrap_or_else(late)
+        let (mut connection, sent) =
+            timeout(DELIVERY, self.converse(sender, message)).await.unwrap_or_else(late)?;
+        // What the server says to our goodbye, and whether it does, changes nothing: it has the message, or has not.
+        let _ = timeout(GOODBYE, connection.abort()).await;
+        sent
     }
 
-    async fn converse(&self, sender: &Sender, message: &Message) -> Result<(), Undelivered> {
+    async fn converse(&self, sender: &Sender, message: &Message) -> Result<Conversation, Undelivered> {
         let mut connection = self.connect(sender).await.map_err(|error| Undelivered::Later(said(&error)))?;
         let sent = connection.send(message.envelope(), &message.formatted()).await;
-        // What the server says to our goodbye changes nothing.
-        connection.abort().await;
-        sent.map(|_response| ()).map_err(|error| judge(&error))
+        Ok((connection, sent.map(|_response| ()).map_err(|error| judge(&error))))
     }
 
     async fn connect(&self, sender: &Sender) -> Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {

@@ -271,6 +271,16 @@ async fn two_replicas_send_each_mail_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_say_goodbye_has_the_mail_all_the_same() {
+    let mail = MailServer::start(&[]).await;
+    let stack = Stack::with(mail.options()).await;
+    register(&stack.visitor(), "mute@shop.example").await.expect(202);
+    mail.mail("mute@shop.example", VERIFY).await;
+    settled(&stack.auth_database().await).await;
+    assert_eq!(mail.mails_to("mute@shop.example").len(), 1);
+}
+
 async fn settled(database: &test_support::tokio_postgres::Client) {
     eventually("every mail is settled", async || {
         let waiting = "SELECT count(*) FROM outbox WHERE settled_at IS NULL";

@@ -1,7 +1,7 @@
 """A mail server for tests (aiosmtpd): every message that it takes is a line of JSON on standard output.
 
 Local parts of recipients say how it behaves: `busy…` is put off (451) the first time, `nobody…` is refused (550), and for
-`slow…` it takes a second before it says that it has the message. Usage: smtp.py PORT [--no-utf8] [--tls CERTIFICATE KEY]
+`slow…` it takes a second before it says that it has the message; to `mute…`'s goodbye it says nothing. Usage: smtp.py PORT [--no-utf8] [--tls CERTIFICATE KEY]
 """
 
 import asyncio
@@ -24,7 +24,17 @@ class Handler:
             seen_busy.add(address)
             return "451 4.3.0 try again"
         envelope.rcpt_tos.append(address)
+        session.mute = address.startswith("mute")
         return "250 OK"
+
+    async def handle_QUIT(self, server, session, envelope):
+        if session.mute:
+            await asyncio.sleep(3600)
+        return "221 Bye"
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name, session.mute = hostname, False
+        return responses
 
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
