@@ -11,7 +11,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{
-    BigInt, Bool, Bytea, Double, Int4, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Bool, Bytea, Double, Int4, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -110,6 +110,7 @@ struct Claim<'a> {
     claimant: &'a Uuid,
     lease: PgInterval,
     at_most: i64,
+    kinds: [&'static str; Kind::ALL.len()],
 }
 
 prepared!(Claim selects (RowColumns, Int4, Bool));
@@ -120,6 +121,7 @@ impl QueryFragment<Pg> for Claim<'_> {
             "claim": SqlUuid = self.claimant,
             "lease": Interval = &self.lease,
             "at_most": BigInt = &self.at_most,
+            "kinds": Array<Text> = self.kinds.as_slice(),
         );
         out.push_sql(CLAIM);
         Ok(())
@@ -137,7 +139,8 @@ pub async fn claim(
     at_most: usize,
 ) -> Result<Vec<Claimed>, Error> {
     let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let statement = Claim { claimant: &claimant.0, lease: interval(lease), at_most };
+    let statement =
+        Claim { claimant: &claimant.0, lease: interval(lease), at_most, kinds: Kind::ALL.map(Kind::as_str) };
     let rows: Vec<(Row, i32, bool)> = db.run(async |connection| statement.load(connection).await).await?;
     let claimed = |(row, attempts, is_wanted): (Row, i32, bool)| Claimed {
         mail: queued(row),

@@ -80,8 +80,10 @@ impl Expired {
                  WHERE expires_at < now() - $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             Self::Mails => {
+                // Also what nobody has sent, because mail was turned off.
                 "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE settled_at < now() - $1 \
-                 ORDER BY settled_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                 OR settled_at IS NULL AND due_at < now() - $1 AND expires_at < now() - $1 \
+                 LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             // Ids are UUIDv7, so the oldest rows are the first in the primary key: `at` needs no index.
             Self::AuditEvents => {

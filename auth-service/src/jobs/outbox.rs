@@ -11,9 +11,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use crate::app::App;
 use crate::config::{Config, Way};
 use crate::db::outbox::{self, Claimant, Claimed, Outcome};
+use crate::mail::compose::Unwritable;
 use crate::mail::smtp::{DELIVERY, Undelivered};
 use crate::mail::{Composer, Outgoing, Sender, Smtp, backoff};
 use crate::metrics::MailMetrics;
+use crate::tokens::sealing::Unopened;
 
 /// Between two looks that nobody rang for: what another replica put there, and what was put off.
 const POLL: Duration = Duration::from_secs(1);
@@ -147,6 +149,10 @@ impl Post {
             Note::Settled(Outcome::Sent, _) => {
                 tracing::debug!(mail = %id, kind = kind.as_str(), attempts, "mail was sent");
             }
+            // A link that was used or replaced meanwhile: nothing is amiss.
+            Note::Settled(Outcome::Expired, reason) => {
+                tracing::info!(mail = %id, kind = kind.as_str(), reason, attempts, "mail is not sent");
+            }
             Note::Settled(outcome, reason) => {
                 let outcome = outcome.as_str();
                 tracing::warn!(mail = %id, kind = kind.as_str(), outcome, reason, attempts, "mail is given up");
@@ -163,8 +169,13 @@ impl Post {
         if !claimed.is_wanted {
             return Err(Note::Settled(Outcome::Expired, "it was no use any more".to_owned()));
         }
-        let unreadable =
-            |error: crate::mail::compose::Unwritable| Note::Settled(Outcome::Unreadable, error.to_string());
+        let unreadable = |error: Unwritable| match error {
+            // Another replica may have it, or this one after the next restart.
+            Unwritable::Unopened(Unopened::UnknownSecret) => {
+                Note::Deferred(backoff::pause(claimed.attempts, jitter()))
+            }
+            error => Note::Settled(Outcome::Unreadable, error.to_string()),
+        };
         let letter = self.composer.write(&claimed.mail).map_err(unreadable)?;
         let Some(smtp) = &self.smtp else { return Ok(()) };
         let message = self.composer.message(&letter).map_err(unreadable)?;

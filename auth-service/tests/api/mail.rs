@@ -121,6 +121,22 @@ async fn of_parallel_claims_each_mail_is_one_claimants() {
 }
 
 #[tokio::test]
+async fn a_kind_of_a_newer_replica_is_left_to_it() {
+    let app = TestApp::start_with(&[MAIL]).await;
+    let sql = app.sql().await;
+    sql.batch_execute("ALTER TABLE outbox DROP CONSTRAINT outbox_kind_check").await.unwrap();
+    for name in ["ann", "bob"] {
+        register(&app.visitor(), name).await;
+    }
+    let newer = "UPDATE outbox SET kind = 'newsletter' WHERE recipient LIKE 'bob%'";
+    assert_eq!(sql.execute(newer, &[]).await.unwrap(), 1);
+    let claimed = outbox::claim(&app.app.database, Claimant::new(), MINUTE, 8).await.unwrap();
+    assert!(claimed.len() == 1 && claimed[0].mail.recipient == email_of("ann"), "{claimed:?}");
+    let left = "SELECT count(*) FROM outbox WHERE kind = 'newsletter' AND claim IS NULL";
+    assert_eq!(sql.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test]
 async fn a_mail_whose_token_is_dead_is_not_worth_sending() {
     let deaths = [
         "UPDATE mail_tokens SET expires_at = now()",

@@ -1,10 +1,12 @@
--- Follows `WITH given (claim, lease, at_most) AS (…)`.
+-- Follows `WITH given (claim, lease, at_most, kinds) AS (…)`.
 
 , due AS (
     SELECT outbox.id
     FROM outbox
     WHERE outbox.settled_at IS NULL
       AND outbox.due_at <= now()
+      -- A replica that is newer knows kinds that this one cannot write.
+      AND outbox.kind = ANY (SELECT unnest(kinds) FROM given)
     ORDER BY outbox.due_at
     LIMIT (SELECT at_most FROM given)
     FOR UPDATE SKIP LOCKED
