@@ -56,7 +56,7 @@ impl<T> Shares<T> {
         self.new_passwords.retain(keep);
     }
 
-    /// The most jobs that are served before one that arrives now.
+    /// How many of the jobs that wait are served before one that arrives now. Logins that come later may go before a new password too.
     pub(super) fn ahead_of(&self, purpose: Purpose) -> usize {
         let (logins, new_passwords) = (self.logins.len(), self.new_passwords.len());
         match purpose {

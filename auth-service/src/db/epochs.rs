@@ -13,12 +13,13 @@ use serde_json::json;
 use super::audit::Kind;
 use super::mail_tokens::use_reset;
 use super::outbox;
-use super::schema::users;
+use super::schema::{login_addresses, second_factors, users};
 use super::sessions::{EndAll, end_all, lock_asking, lock_user};
 use super::users::{USER, User};
 use crate::accounts::UserId;
 use crate::mail::{MailTokenHash, Notice};
 use crate::sessions::{CurrentSession, Device, EndReason, SessionPolicy};
+use crate::throttle::Key;
 
 /// In which session something is asked, from where, and how long sessions live.
 #[derive(Debug, Clone, Copy)]
@@ -117,12 +118,17 @@ pub struct Reset<'a> {
     pub notice: Option<&'a Notice>,
     /// From where.
     pub device: &'a Device,
+    /// As what the address is remembered: whoever has the account's mail is not held to limits that strangers use up.
+    pub remembered: Option<Key>,
     /// How long sessions live.
     pub policy: &'a SessionPolicy,
 }
 
-/// Replaces a forgotten password, and ends all sessions of the account. Whoever had the token has the account's mail, so its
-/// address is verified by it. `false`: the token is not good (any more), and nothing was done.
+/// Replaces a forgotten password, and ends all sessions of the account. Whoever had the token has the account's mail, or an
+/// operator's word, so its address is verified by it. `false`: the token is not good (any more), and nothing was done.
+///
+/// Until then anybody may have registered the address. What they enrolled would keep its owner out, so it goes with the
+/// password.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
@@ -134,7 +140,11 @@ pub async fn reset_password(db: &Database, reset: &Reset<'_>) -> Result<bool, Er
                 if !use_reset(connection, reset.token).await? {
                     return Ok(false);
                 }
+                drop_what_a_stranger_enrolled(connection, reset.user).await?;
                 let user = replace_forgotten(connection, reset).await?;
+                if let Some(remembered) = &reset.remembered {
+                    remember(connection, reset.user, remembered).await?;
+                }
                 end_all(connection, &reset.sessions(user.epoch), reset.policy).await?;
                 tell(connection, reset.notice, &user).await?;
                 Ok(true)
@@ -158,6 +168,29 @@ impl<'a> Reset<'a> {
             detail: json!({}),
         }
     }
+}
+
+/// A second factor, with its recovery codes, and known addresses of an account whose address was never verified.
+async fn drop_what_a_stranger_enrolled(connection: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
+    let unverified = users::table.filter(users::id.eq(user.0)).filter(users::email_verified_at.is_null());
+    let is_unverified = diesel::select(diesel::dsl::exists(unverified)).get_result(connection).await?;
+    if is_unverified {
+        let factors = second_factors::table.filter(second_factors::user_id.eq(user.0));
+        diesel::delete(factors).execute(connection).await?;
+        let addresses = login_addresses::table.filter(login_addresses::user_id.eq(user.0));
+        diesel::delete(addresses).execute(connection).await?;
+    }
+    Ok(())
+}
+
+async fn remember(connection: &mut AsyncPgConnection, user: UserId, address: &Key) -> QueryResult<()> {
+    let values = (login_addresses::user_id.eq(user.0), login_addresses::address.eq(address.as_bytes()));
+    diesel::insert_into(login_addresses::table)
+        .values(values)
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 async fn replace_forgotten(connection: &mut AsyncPgConnection, reset: &Reset<'_>) -> QueryResult<User> {

@@ -1,5 +1,5 @@
 //! A registration where there is mail: one statement that writes about as much for an address that has an account as for one
-//! that has none, so that nothing but the mail tells.
+//! that has none, so that its answer tells nothing. (Whoever then logs in with the password learns whether it made the account.)
 
 use database::{Database, Error};
 use diesel::data_types::PgInterval;

@@ -12,12 +12,14 @@ use utoipa::ToSchema;
 
 use super::device::device;
 use super::register::hash;
+use crate::accounts::hash_shares;
 use crate::accounts::{Email, password_change};
 use crate::app::{App, Mail};
 use crate::db::epochs::{self, Reset};
 use crate::db::mail_tokens;
 use crate::error::Error;
 use crate::mail::{InvalidMailToken, MailTokenHash};
+use crate::throttle::{Purpose, Subject};
 
 /// The token of the link, and the password to come.
 #[derive(Deserialize, ToSchema)]
@@ -43,18 +45,22 @@ pub async fn reset_password(
 ) -> Result<StatusCode, Error> {
     app.origins.check_if_present(&headers)?;
     let token = MailTokenHash::of_presented(&body.token)?;
+    app.hashing.check(hash_shares::Purpose::NewPassword)?;
     // The token comes first: nobody without one may make us hash.
     let found = mail_tokens::find_reset(&app.database, &token).await?;
     let (user, email) = found.ok_or(InvalidMailToken)?;
     password_change::check(&body.new_password, Email::parse(&email).ok().as_ref())?;
     let new = hash(&app, body.new_password).await?;
     let notice = app.mail.as_ref().map(Mail::password_changed);
+    let device = device(&caller, &headers);
+    let attempt = app.throttle.attempt(Purpose::Login, Subject::User(user), device.address);
     let reset = Reset {
         user,
         token: &token,
         new: new.secret(),
         notice: notice.as_ref(),
-        device: &device(&caller, &headers),
+        device: &device,
+        remembered: attempt.remembered_address(),
         policy: &app.sessions(),
     };
     if !epochs::reset_password(&app.database, &reset).await? {

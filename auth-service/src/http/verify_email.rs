@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::current_session::{NoSession, current_session};
 use super::device::device;
 use super::throttling;
+use crate::accounts::Email;
 use crate::app::{App, NoMail};
 use crate::db::mail_tokens::{self, Whose};
 use crate::db::sessions;
@@ -61,9 +62,10 @@ pub async fn resend_verification(
     let mail = app.mail.as_ref().ok_or(NoMail)?;
     let session = current_session(&user)?;
     let found = sessions::find_asking(&app.database, &session, &app.sessions()).await?;
-    found.ok_or(NoSession::Ended)?;
+    let email = Email::parse(&found.ok_or(NoSession::Ended)?.user.email)?;
     let device = device(&caller, &headers);
-    let attempt = app.throttle.attempt(throttle::Purpose::Mail, Subject::User(session.user), device.address);
+    // As what the other wishes for mail are counted.
+    let attempt = app.throttle.attempt(throttle::Purpose::Mail, Subject::Email(&email), device.address);
     throttling::count(&app, &attempt, Some(session.user), &device).await?;
     let letter = mail.outgoing.letter(Purpose::VerifyEmail)?;
     mail_tokens::request(&app.database, Whose::Account(session.user), &letter, &device).await?;

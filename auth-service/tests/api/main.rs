@@ -29,6 +29,7 @@ mod purge;
 mod refresh;
 mod register;
 mod replicas;
+mod reset;
 mod revocations;
 mod second_factor;
 mod second_step;

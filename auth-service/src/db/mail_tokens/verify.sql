@@ -1,9 +1,18 @@
 -- Follows `WITH given (token_hash, purpose, address, user_agent, request_id, audit_id) AS (…)`.
 
-, used AS (
+, account AS (
+    -- The account first, as everybody takes them: who deletes it takes its tokens after it.
+    SELECT users.id
+    FROM given
+    JOIN mail_tokens ON mail_tokens.token_hash = given.token_hash AND mail_tokens.purpose = given.purpose
+    JOIN users ON users.id = mail_tokens.user_id
+    FOR NO KEY UPDATE OF users
+
+), used AS (
     DELETE FROM mail_tokens
-    USING given
-    WHERE mail_tokens.token_hash = given.token_hash
+    USING given, account
+    WHERE mail_tokens.user_id = account.id
+      AND mail_tokens.token_hash = given.token_hash
       AND mail_tokens.purpose = given.purpose
       AND mail_tokens.expires_at > now()
     RETURNING mail_tokens.user_id, mail_tokens.email, mail_tokens.epoch
