@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Ends the session that a user's access or refresh token belongs to (RFC 7009). Needs the scope `revoke`. That it had
-    /// ended before, or never was one, is no error.
+    /// ended before, or never was one, is no error; an access token that has expired ends nothing.
     ///
     /// # Errors
     /// [`CallError`]

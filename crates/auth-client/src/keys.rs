@@ -9,6 +9,7 @@ use reqwest::header::{CACHE_CONTROL, HeaderMap};
 use tokio::sync::Mutex;
 
 use crate::error::CallError;
+use crate::token::Failure;
 use crate::transport::{Transport, read_error};
 
 const PATH: &str = "/.well-known/jwks.json";
@@ -16,7 +17,7 @@ const PATH: &str = "/.well-known/jwks.json";
 const USUAL: Duration = Duration::from_secs(300);
 const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
-/// Between two fetches because of a key that is not there, or after one that failed.
+/// Between two fetches because of a key that is not there, or while there is a set to go on with.
 const COOL_DOWN: Duration = Duration::from_secs(5);
 
 /// A key set as it was fetched.
@@ -30,8 +31,15 @@ pub(crate) struct Fetched {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     current: RwLock<Option<Arc<Fetched>>>,
-    /// Held by whoever fetches; inside, when that was last tried.
-    fetching: Mutex<Option<Instant>>,
+    /// Held by whoever fetches.
+    fetching: Mutex<Last>,
+}
+
+/// The last fetch.
+#[derive(Debug, Default)]
+struct Last {
+    at: Option<Instant>,
+    failure: Option<Failure>,
 }
 
 impl Keys {
@@ -49,8 +57,13 @@ impl Keys {
             (Err(_), None) => self.fetching.lock().await,
         };
         match self.current() {
-            Some(fetched) if Instant::now() < fetched.stale_at || is_cooling_down(*last) => Ok(fetched),
-            kept => self.fetch(&mut last, transport).await.or_else(|error| kept.ok_or(error)),
+            Some(fetched) if Instant::now() < fetched.stale_at || last.is_cooling_down() => Ok(fetched),
+            Some(kept) => Ok(self.fetch(&mut last, transport).await.unwrap_or(kept)),
+            // Whoever waited for one that failed does not wait for another.
+            None => match last.failure.as_ref().and_then(Failure::lasting) {
+                Some(error) => Err(error),
+                None => self.fetch(&mut last, transport).await,
+            },
         }
     }
 
@@ -59,18 +72,14 @@ impl Keys {
         let mut last = self.fetching.lock().await;
         match self.current() {
             Some(current) if !Arc::ptr_eq(&current, seen) => Some(current),
-            _ if is_cooling_down(*last) => None,
+            _ if last.is_cooling_down() => None,
             _ => self.fetch(&mut last, transport).await.ok(),
         }
     }
 
-    async fn fetch(
-        &self,
-        last: &mut Option<Instant>,
-        transport: &Transport,
-    ) -> Result<Arc<Fetched>, CallError> {
+    async fn fetch(&self, last: &mut Last, transport: &Transport) -> Result<Arc<Fetched>, CallError> {
         let fetched = fetch(transport).await;
-        *last = Some(Instant::now());
+        *last = Last { at: Some(Instant::now()), failure: fetched.as_ref().err().map(Failure::now) };
         match fetched {
             Ok(fetched) => {
                 let fetched = Arc::new(fetched);
@@ -89,8 +98,10 @@ impl Keys {
     }
 }
 
-fn is_cooling_down(last: Option<Instant>) -> bool {
-    last.is_some_and(|last| last.elapsed() < COOL_DOWN)
+impl Last {
+    fn is_cooling_down(&self) -> bool {
+        self.at.is_some_and(|at| at.elapsed() < COOL_DOWN)
+    }
 }
 
 async fn fetch(transport: &Transport) -> Result<Fetched, CallError> {

@@ -63,10 +63,22 @@ pub(crate) struct TokenCache {
     fetching: Mutex<Option<Failure>>,
 }
 
+/// How a fetch failed, for those who come soon after.
 #[derive(Debug, Clone)]
-struct Failure {
+pub(crate) struct Failure {
     at: Instant,
     error: Arc<CallError>,
+}
+
+impl Failure {
+    pub(crate) fn now(error: &CallError) -> Self {
+        Self { at: Instant::now(), error: Arc::new(error.clone()) }
+    }
+
+    /// The error, while it is not worth trying again.
+    pub(crate) fn lasting(&self) -> Option<CallError> {
+        (self.at.elapsed() < FAILURE_LASTS).then(|| (*self.error).clone())
+    }
 }
 
 impl TokenCache {
@@ -106,8 +118,8 @@ impl TokenCache {
         if let Some(kept) = kept.as_ref().filter(|kept| Instant::now() < kept.renew_at) {
             return Ok(kept.token.clone());
         }
-        if let Some(failure) = last.as_ref().filter(|failure| failure.at.elapsed() < FAILURE_LASTS) {
-            return kept.map(|kept| kept.token).ok_or_else(|| (*failure.error).clone());
+        if let Some(error) = last.as_ref().and_then(Failure::lasting) {
+            return kept.map(|kept| kept.token).ok_or(error);
         }
         match fetch().await {
             Ok(given) => {
@@ -115,7 +127,7 @@ impl TokenCache {
                 Ok(self.keep(given))
             }
             Err(error) => {
-                *last = Some(Failure { at: Instant::now(), error: Arc::new(error.clone()) });
+                *last = Some(Failure::now(&error));
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "no new token from the auth service"

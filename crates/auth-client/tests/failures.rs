@@ -172,6 +172,24 @@ async fn keys_are_fetched_once_and_once_more_for_a_key_that_is_not_there() {
 }
 
 #[tokio::test]
+async fn while_there_are_no_keys_callers_do_not_queue_for_a_fetch_each() {
+    let stand_in = StandIn::start(|_| answer(200, &[], r#"{"keys":[]}"#)).await;
+    let verifier = stand_in.client().verifier("https://issuer", "portcullis");
+    let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImEifQ.e30.AAAA";
+    let asked: Vec<_> = (0..50)
+        .map(|_| {
+            let verifier = verifier.clone();
+            tokio::spawn(async move { verifier.verify(token).await.unwrap_err() })
+        })
+        .collect();
+    for refused in asked {
+        assert!(matches!(refused.await.unwrap(), VerifyError::NoKeys(CallError::Keys(_))));
+    }
+    let requests = stand_in.requests();
+    assert!((1..=2).contains(&requests), "{requests}");
+}
+
+#[tokio::test]
 async fn keys_that_were_fetched_outlive_a_service_that_is_away() {
     let stand_in = StandIn::start(|number| match number {
         0 => answer(200, &[("cache-control", "no-store")], KEY_SET),
