@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use database::{Database, Error};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bytea, Int4, Interval, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bytea, Int4, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -115,7 +115,10 @@ pub async fn list(db: &Database) -> Result<Vec<Registered>, Error> {
                 clients::scopes,
                 clients::created_at,
                 clients::rotated_at,
-                clients::previous_until,
+                // An overlap that is over is none.
+                diesel::dsl::sql::<Nullable<Timestamptz>>(
+                    "CASE WHEN previous_until > now() THEN previous_until END",
+                ),
             ))
             .load(connection)
             .await

@@ -12,6 +12,8 @@ use super::error::OAuthError;
 
 /// How long a body may take to arrive; half of what the whole request may.
 const BODY_DEADLINE: Duration = Duration::from_secs(http_api::DEADLINE.as_secs() / 2);
+/// More than any of these endpoints reads, with what some clients send beside.
+const MOST_FIELDS: usize = 32;
 
 /// Why a request is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +66,10 @@ impl Form {
             let (name, value) = decode(name).zip(decode(value)).ok_or(NotAForm::Malformed)?;
             if fields.iter().any(|(own, _)| *own == name) {
                 return Err(NotAForm::Repeated);
+            }
+            // Each is held against all before it, and nobody has said yet who they are.
+            if fields.len() == MOST_FIELDS {
+                return Err(NotAForm::Malformed);
             }
             fields.push((name, value));
         }
@@ -155,5 +161,9 @@ mod tests {
             check(malformed.as_bytes(), NotAForm::Malformed);
         }
         check(b"a=\xff", NotAForm::Malformed);
+        let fields =
+            |count: usize| (0..count).map(|number| format!("f{number}=")).collect::<Vec<_>>().join("&");
+        assert!(Form::parse(fields(MOST_FIELDS).as_bytes()).is_ok());
+        check(fields(MOST_FIELDS + 1).as_bytes(), NotAForm::Malformed);
     }
 }
