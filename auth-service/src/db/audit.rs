@@ -4,17 +4,18 @@ use database::{Database, Error};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnectionCore, RunQueryDsl};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::schema::audit_events;
 use crate::accounts::UserId;
-use crate::sessions::{Device, SessionId};
+use crate::sessions::{CurrentSession, Device, SessionId};
 
 /// What happened, of what is recorded here. Some kinds are written by the statements whose effect they record:
-/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`),
+/// `login` (`sessions/open.sql`), `logout` (`sessions/log_out.sql`), `session_ended` (`sessions/end_one.sql`, `sessions/revoke.sql`),
 /// `account_deleted` (`administration/delete.sql`), `refresh_token_reused` (the function `refresh_otherwise`),
-/// `registration_repeated` (`registration.sql`), `email_verified` (`mail_tokens/verify.sql`), `mail_not_sent` (`outbox/settle.sql`), and of the second factor all but the two below
+/// `registration_repeated` (`registration.sql`), `email_verified` (`mail_tokens/verify.sql`), `mail_not_sent` (`outbox/settle.sql`),
+/// `client_created`, `client_rotated`, `client_deleted` (`clients/*.sql`), and of the second factor all but the two below
 /// (`second_factors/*.sql`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -44,7 +45,7 @@ pub enum Kind {
     AccountChanged,
     /// A change of a second factor was not made: the password, or the code that should have confirmed it, was wrong.
     SecondFactorRefused,
-    /// A second factor was removed by whoever runs the service.
+    /// A second factor was removed by whoever runs the service, on the command line; for an administrator its statement writes it.
     SecondFactorReset,
     /// A signing key was made.
     SigningKeyMade,
@@ -112,6 +113,20 @@ impl<'a> Event<'a> {
             device,
             detail: Value::Object(Map::new()),
         }
+    }
+
+    /// A login was refused, with this code.
+    #[must_use]
+    pub fn login_refused(user: Option<UserId>, device: &'a Device, code: &str) -> Self {
+        let detail = json!({"code": code});
+        Self { kind: Kind::LoginRefused, user, session: None, actor: None, device, detail }
+    }
+
+    /// Something that the owner of a session asked for in it was refused.
+    #[must_use]
+    pub fn refused(kind: Kind, asking: &CurrentSession, device: &'a Device) -> Self {
+        let (user, session) = (Some(asking.user), Some(asking.session));
+        Self { kind, user, session, actor: None, device, detail: Value::Object(Map::new()) }
     }
 }
 

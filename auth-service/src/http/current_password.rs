@@ -2,7 +2,6 @@
 //! session would want changed. Attempts are counted, and a wrong one is on record.
 
 use secret::Secret;
-use serde_json::json;
 
 use super::current_session::NoSession;
 use super::throttling;
@@ -60,14 +59,7 @@ impl Asking<'_> {
 
     /// Somebody who holds the session does not know the password: that belongs on record.
     pub async fn refuse(&self, app: &App) -> Error {
-        let event = Event {
-            kind: self.refusal,
-            user: Some(self.session.user),
-            session: Some(self.session.session),
-            actor: None,
-            device: self.device,
-            detail: json!({}),
-        };
+        let event = Event::refused(self.refusal, self.session, self.device);
         audit::note(&app.database, &event).await;
         WrongPassword.into()
     }

@@ -11,7 +11,6 @@ use identity_axum::Caller;
 use problem::codes;
 use secret::Secret;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::device::device;
@@ -20,12 +19,12 @@ use super::origin::comes_from_a_browser;
 use super::throttling;
 use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
-use crate::accounts::Email;
 use crate::accounts::hash_shares;
 use crate::accounts::login::{self, LoginRefusal, Standing};
 use crate::accounts::password_hash::{self, PasswordHash};
+use crate::accounts::{Email, UserId};
 use crate::app::App;
-use crate::db::audit::{self, Event, Kind};
+use crate::db::audit::{self, Event};
 use crate::db::login::{Found, find_for_login};
 use crate::db::second_factors::RightPassword;
 use crate::db::sessions;
@@ -165,8 +164,8 @@ async fn admit(
     let rehashed = match verify(app, credentials.as_ref(), password, &refund).await? {
         Ok(rehashed) => rehashed.map(|rehashed| rehashed.secret().clone()),
         Err(refusal) => {
-            record_refusal(app, credentials.as_ref(), device, refusal).await;
-            return Err(refusal.into());
+            let user = credentials.as_ref().map(|credentials| credentials.user.id);
+            return Err(refuse(app, user, device, refusal).await);
         }
     };
     // A decision to let in without an account does not exist; the rule says so too.
@@ -185,11 +184,9 @@ async fn verify(
     let cost = app.cost;
     let compare = move || password_hash::compare(&password, stored.as_ref(), cost);
     let verdict = match app.hashing.run(hash_shares::Purpose::Login, compare).await {
-        Ok(verdict) => verdict?,
-        Err(overloaded) => {
-            throttling::take_back(app, refund, Outcome::Void).await;
-            return Err(overloaded.into());
-        }
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(failed)) => return Err(not_compared(app, refund, failed).await),
+        Err(overloaded) => return Err(not_compared(app, refund, overloaded).await),
     };
     let account = credentials.map(|credentials| Standing {
         status: credentials.user.status,
@@ -198,26 +195,22 @@ async fn verify(
     Ok(login::decide(account, verdict))
 }
 
+async fn not_compared(app: &App, refund: &Refund, why: impl Into<Error>) -> Error {
+    throttling::take_back(app, refund, Outcome::Void).await;
+    why.into()
+}
+
 /// Audits a refusal, in one statement whether the account exists or not.
-async fn record_refusal(
-    app: &App,
-    credentials: Option<&Credentials>,
-    device: &Device,
-    refusal: LoginRefusal,
-) {
-    let event = Event {
-        kind: Kind::LoginRefused,
-        user: credentials.map(|credentials| credentials.user.id),
-        session: None,
-        actor: None,
-        device,
-        detail: json!({"code": Error::from(refusal).code()}),
-    };
-    audit::note(&app.database, &event).await;
+async fn refuse(app: &App, user: Option<UserId>, device: &Device, refusal: LoginRefusal) -> Error {
+    let error = Error::from(refusal);
+    audit::note(&app.database, &Event::login_refused(user, device, error.code())).await;
+    error
 }
 
 /// `None` of the database: between the two statements the password, the epoch or the status changed.
 async fn open(app: &App, new: &NewSession) -> Result<Session, Error> {
-    let opened = sessions::open(&app.database, new, &app.sessions()).await?;
-    Ok(opened.ok_or(LoginRefusal::InvalidCredentials)?)
+    match sessions::open(&app.database, new, &app.sessions()).await? {
+        Some(session) => Ok(session),
+        None => Err(refuse(app, Some(new.user), &new.device, LoginRefusal::InvalidCredentials).await),
+    }
 }

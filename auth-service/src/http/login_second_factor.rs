@@ -10,7 +10,6 @@ use http_api::Json;
 use identity_axum::Caller;
 use problem::codes;
 use serde::Deserialize;
-use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -22,7 +21,7 @@ use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::accounts::UserId;
 use crate::app::App;
-use crate::db::audit::{self, Event, Kind};
+use crate::db::audit::{self, Event};
 use crate::db::second_factors;
 use crate::db::sessions;
 use crate::db::throttles::Outcome;
@@ -113,7 +112,13 @@ async fn judge(
         }
     };
     let recovery = hash.filter(|_hash| found.has_recovery_code);
-    let proof = shown(app, account, code, recovery, found.now)?;
+    let proof = match shown(app, account, code, recovery, found.now) {
+        Ok(proof) => proof,
+        Err(our_fault) => {
+            throttling::take_back(app, &refund, Outcome::Void).await;
+            return Err(our_fault);
+        }
+    };
     match login::decide(challenge, account.map(|account| standing(account, found.now)), proof) {
         Ok(proof) => {
             // A decision to let in without an account does not exist; the rule says so too.
@@ -176,14 +181,6 @@ fn new_session(
 /// Audits a refusal.
 async fn refuse(app: &App, user: UserId, device: &Device, refusal: SecondStepRefusal) -> Error {
     let error = Error::from(refusal);
-    let event = Event {
-        kind: Kind::LoginRefused,
-        user: Some(user),
-        session: None,
-        actor: None,
-        device,
-        detail: json!({"code": error.code()}),
-    };
-    audit::note(&app.database, &event).await;
+    audit::note(&app.database, &Event::login_refused(Some(user), device, error.code())).await;
     error
 }

@@ -13,7 +13,8 @@ pub struct AlreadyOn;
 #[error("the account has no second factor")]
 pub struct Off;
 
-/// An administrator does not take away their own second factor without the password: whoever stole the session could.
+/// An administrator does not take away their own second factor without the password: whoever stole the session would have to make
+/// another administrator first, which is on record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("your own second factor is removed with your password, at /api/auth/second-factor")]
 pub struct OwnFactor;

@@ -9,7 +9,7 @@ pub enum Purpose {
     Login,
     /// Its second step.
     SecondFactor,
-    /// The current password, given for another one.
+    /// The current password, given for another one or for a change of the second factor.
     PasswordChange,
     /// The bootstrap token.
     Bootstrap,

@@ -124,6 +124,20 @@ async fn a_recovery_code_counts_once() {
 }
 
 #[tokio::test]
+async fn an_enrolment_that_was_left_lying_comes_to_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.customer("ann").await;
+    let phone = Authenticator::enrol(&ann).await;
+    let late = "UPDATE second_factors SET created_at = created_at - interval '61 minutes'";
+    app.sql().await.batch_execute(late).await.unwrap();
+    let code = json!({"code": phone.code(0)});
+    ann.post(&format!("{PATH}/confirm"), &code).await.refused(409, "second_factor_off");
+    assert_eq!(status(&ann).await["pending"], json!(false));
+    let mut again = Authenticator::enrol(&ann).await;
+    again.confirm(&ann).await;
+}
+
+#[tokio::test]
 async fn another_set_of_recovery_codes_voids_the_one_before() {
     let app = TestApp::start().await;
     let (ann, phone) = app.careful_customer("ann").await;
@@ -199,6 +213,10 @@ async fn an_administrator_helps_who_has_lost_everything() {
     ann.delete(&path(&root)).await.refused(403, "forbidden");
     let mut admin = root.clone();
     admin.identity.role = "ADMIN".to_owned();
+    // A token that is older than the account's role.
+    admin.delete(&path(&ann)).await.refused(401, "session_ended");
+    let promote = "UPDATE users SET role = 'ADMIN' WHERE email LIKE 'root@%'";
+    app.sql().await.batch_execute(promote).await.unwrap();
     admin.delete(&path(&root)).await.refused(403, "forbidden");
     admin.delete(&path(&ann)).await.expect(204);
     let audited = app.audited("second_factor_reset").await;

@@ -1,4 +1,5 @@
-//! `users`: accounts, for whoever runs the service. The rules and the statements are those of `/api/admin/users`.
+//! `users`: accounts, for whoever runs the service. The rules and the statements are those of
+//! `/api/admin/users`, but for the two resets, which have their own.
 
 mod change;
 mod create;

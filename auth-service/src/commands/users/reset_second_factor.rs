@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::Operator;
 use crate::accounts::Email;
+use crate::db::administration::NotDone;
 use crate::db::second_factors::{self, OperatorReset};
 
 /// Removes the second factor of an account whose owner can show it no more.
@@ -17,7 +18,7 @@ pub(super) async fn reset_second_factor(operator: &Operator, email: &str) -> any
     match second_factors::reset_by_operator(&operator.database, &email).await? {
         OperatorReset::Removed => writeln!(stdout(), "the second factor is removed")?,
         OperatorReset::HadNone => bail!("the account has no second factor"),
-        OperatorReset::NoSuchUser => bail!("there is no such account"),
+        OperatorReset::NoSuchUser => return Err(NotDone::NoSuchUser.into()),
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Mandate, NotDone, lock_administration, lock_for, standing};
 use crate::accounts::UserId;
 use crate::accounts::administration::may_remove;
+use crate::db::schema::users;
 use crate::db::statement::{interval, prepared, push_given};
 use crate::db::users::User;
 
@@ -58,6 +59,7 @@ pub async fn delete_account(db: &Database, mandate: &Mandate<'_>, user: UserId) 
         connection
             .transaction(async |connection| {
                 lock_administration(connection).await?;
+                hold_for_deletion(connection, user).await?;
                 let before = match lock_for(connection, mandate, user).await? {
                     Ok(before) => before,
                     Err(not_done) => return Ok(Err(not_done)),
@@ -70,6 +72,12 @@ pub async fn delete_account(db: &Database, mandate: &Mandate<'_>, user: UserId) 
             .await
     })
     .await?
+}
+
+/// A login holds the account in place and may then write a better hash into it: it comes before or after, not in between.
+async fn hold_for_deletion(connection: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
+    let account = users::table.find(user.0).select(users::id).for_update();
+    account.first::<Uuid>(connection).await.optional().map(drop)
 }
 
 async fn delete(

@@ -85,8 +85,7 @@ impl From<InsertError> for NotDone {
 }
 
 impl<'a> Mandate<'a> {
-    /// Whether whoever asks may still do so. Read after the account was locked, it stands until the end of the transaction, but for
-    /// a logout of the session itself.
+    /// Whether whoever asks may still do so. What they do to themselves at the same moment counts as if it came after.
     async fn stands(&self, connection: &mut AsyncPgConnection) -> QueryResult<bool> {
         match self.by {
             By::Operator => Ok(true),

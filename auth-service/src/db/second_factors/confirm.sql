@@ -7,6 +7,8 @@
     SET confirmed_at = now(), last_step = given.step
     FROM given, asking
     WHERE factor.user_id = asking.id AND factor.id = given.factor_id AND factor.confirmed_at IS NULL
+      -- The password that began it does not count for ever.
+      AND factor.created_at > now() - interval '1 hour'
     RETURNING factor.user_id, factor.codes_generation
 
 ), added AS (

@@ -17,7 +17,8 @@ use crate::tokens::root::SecretId;
 const FIND: &str = concat!(
     include_str!("../sessions/asking.sql"),
     "SELECT now(), factor.id, factor.secret_id, factor.sealed, factor.confirmed_at IS NOT NULL, factor.last_step \
-     FROM asking LEFT JOIN second_factors AS factor ON factor.user_id = asking.id"
+     FROM asking LEFT JOIN second_factors AS factor ON factor.user_id = asking.id \
+     AND (factor.confirmed_at IS NOT NULL OR factor.created_at > now() - interval '1 hour')"
 );
 
 /// The columns of [`FactorRow`].

@@ -4,7 +4,7 @@
 , removed AS (
     DELETE FROM second_factors AS factor
     USING given, asking
-    WHERE factor.user_id = given.user_id
+    WHERE factor.user_id = given.user_id AND asking.role = 'ADMIN'
     RETURNING factor.user_id, factor.confirmed_at
 
 ), audited AS (
@@ -21,5 +21,5 @@
     WHERE given.mail_id IS NOT NULL AND removed.confirmed_at IS NOT NULL
 )
 
-SELECT EXISTS (SELECT FROM asking), true, EXISTS (SELECT FROM users WHERE users.id = given.user_id)
+SELECT EXISTS (SELECT FROM asking WHERE asking.role = 'ADMIN'), true, EXISTS (SELECT FROM users WHERE users.id = given.user_id)
 FROM given

@@ -16,7 +16,8 @@ const STATUS: &str = concat!(
     "SELECT factor.confirmed_at, CASE WHEN factor.confirmed_at IS NULL THEN factor.created_at END, \
             (SELECT count(*) FROM recovery_codes AS code \
              WHERE code.user_id = factor.user_id AND code.generation = factor.codes_generation) \
-     FROM asking LEFT JOIN second_factors AS factor ON factor.user_id = asking.id"
+     FROM asking LEFT JOIN second_factors AS factor ON factor.user_id = asking.id \
+     AND (factor.confirmed_at IS NOT NULL OR factor.created_at > now() - interval '1 hour')"
 );
 
 /// How an account's second factor stands.

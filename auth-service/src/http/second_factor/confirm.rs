@@ -9,7 +9,6 @@ use http_api::Json;
 use identity_axum::{Caller, CurrentUser};
 use problem::codes;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::RecoveryCodesAnswer;
@@ -79,19 +78,24 @@ async fn judge(
 ) -> Result<(FactorId, Step), Error> {
     let attempt = app.throttle.attempt(Purpose::SecondFactor, Subject::User(session.user), device.address);
     let refund = throttling::count(app, &attempt, Some(session.user), device).await?;
-    let found = second_factors::find(&app.database, session, &app.sessions()).await?;
-    let decided = match found {
-        Some(enrolled) => decide(app, session, &enrolled, code)?,
-        None => return Err(NoSession::Ended.into()),
-    };
-    match decided {
-        Err(NotConfirmed::WrongCode) => record_wrong_code(app, session, device).await,
-        Ok(_) => throttling::take_back(app, &refund, Outcome::Succeeded).await,
-        Err(NotConfirmed::AlreadyOn(_) | NotConfirmed::Off(_)) => {
+    let decided = look(app, session, code).await;
+    match &decided {
+        Ok(Err(NotConfirmed::WrongCode)) => record_wrong_code(app, session, device).await,
+        Ok(Ok(_)) => throttling::take_back(app, &refund, Outcome::Succeeded).await,
+        Ok(Err(NotConfirmed::AlreadyOn(_) | NotConfirmed::Off(_))) | Err(_) => {
             throttling::take_back(app, &refund, Outcome::Void).await;
         }
     }
-    Ok(decided?)
+    Ok(decided??)
+}
+
+async fn look(
+    app: &App,
+    session: &CurrentSession,
+    code: &Code,
+) -> Result<Result<(FactorId, Step), NotConfirmed>, Error> {
+    let found = second_factors::find(&app.database, session, &app.sessions()).await?;
+    decide(app, session, &found.ok_or(NoSession::Ended)?, code)
 }
 
 fn decide(
@@ -112,13 +116,6 @@ fn decide(
 
 /// Somebody who holds the session tries codes: that belongs on record.
 async fn record_wrong_code(app: &App, session: &CurrentSession, device: &Device) {
-    let event = Event {
-        kind: Kind::SecondFactorRefused,
-        user: Some(session.user),
-        session: Some(session.session),
-        actor: None,
-        device,
-        detail: json!({}),
-    };
+    let event = Event::refused(Kind::SecondFactorRefused, session, device);
     audit::note(&app.database, &event).await;
 }
