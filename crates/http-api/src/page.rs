@@ -1,4 +1,4 @@
-//! Lists a page at a time, newest first: `limit` and `cursor` in, `{items,nextCursor}` out.
+//! Lists a page at a time: `limit` and `cursor` in, `{items,nextCursor}` out.
 
 use axum::extract::{FromRequestParts, Query};
 use base64::Engine as _;
@@ -25,7 +25,7 @@ pub struct Page<C = Uuid> {
     pub after: Option<C>,
 }
 
-/// What an item of a list is found by. Clients get it in a form that they cannot read.
+/// What an item of a list is found by. Clients get it in a form that says nothing at first sight.
 pub trait Cursor: Sized {
     /// As bytes.
     fn to_bytes(&self) -> Vec<u8>;
