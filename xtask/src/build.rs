@@ -18,8 +18,19 @@ pub(crate) fn for_use(profile: &str) -> Result<PathBuf> {
         command.args(["--package", package]);
     }
     run(command)?;
-    // Cargo's folder for `dev` is older than its profiles.
-    Ok(workspace::target()?.join(if profile == "dev" { "debug" } else { profile }))
+    Ok(workspace::target()?.join(folder(profile)))
+}
+
+/// Builds the binaries of one package.
+pub(crate) fn package(profile: &str, package: &str) -> Result<()> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--profile", profile, "--package", package]);
+    run(command)
+}
+
+/// A profile's folder in the target folder; the one for `dev` is older than profiles.
+pub(crate) fn folder(profile: &str) -> &str {
+    if profile == "dev" { "debug" } else { profile }
 }
 
 /// Builds an example of a package's beside what [`for_use`] builds.

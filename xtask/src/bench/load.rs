@@ -59,7 +59,7 @@ impl Wrk<'_> {
 }
 
 /// `RESULT requests microseconds p50 p99 failed`, written by the script.
-fn parse_wrk(text: &str) -> Result<Load> {
+pub(super) fn parse_wrk(text: &str) -> Result<Load> {
     let line = text.lines().find_map(|line| line.strip_prefix("RESULT ")).context("wrk printed no result")?;
     let words: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [count, duration, p50, p99, failed] = words[..] else { anyhow::bail!("wrk printed `{line}`") };
@@ -140,7 +140,7 @@ fn percentile(sorted: &[u64], percent: usize) -> f64 {
     sorted.get(index).copied().unwrap_or_default() as f64
 }
 
-fn output(mut command: Command) -> Result<String> {
+pub(super) fn output(mut command: Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {name}"))?;
     interrupt::check()?;

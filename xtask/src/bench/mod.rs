@@ -2,6 +2,7 @@
 
 mod auth;
 mod flood;
+mod gateway;
 mod load;
 mod logins;
 mod report;
@@ -16,6 +17,8 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// Refreshes through the gateway, beside pgbench of the bare statement on the same server.
     Auth(auth::Arguments),
+    /// Requests through the gateway, beside HAProxy, nginx, Envoy, Traefik and Caddy.
+    Gateway(gateway::Arguments),
     /// Logins beside bare hashes, and what they and refreshes do to each other.
     Logins(logins::Arguments),
 }
@@ -24,6 +27,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Auth(arguments) => auth::run(arguments),
+        Bench::Gateway(arguments) => gateway::run(arguments),
         Bench::Logins(arguments) => logins::run(arguments),
     }
 }

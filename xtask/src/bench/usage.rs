@@ -95,13 +95,30 @@ impl Times {
     }
 }
 
-fn with_children(process: u32) -> Result<u64> {
+/// Microseconds of CPU of a process and its children.
+pub(super) fn with_children(process: u32) -> Result<u64> {
     let first = Times::of(process)?;
     let processes = fs::read_dir("/proc").context("reading /proc")?.flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     // One that ends meanwhile is missed by this reading.
     let children = ids.filter_map(|id| Times::of(id).ok()).filter(|times| times.parent == process);
     Ok(first.own + first.children + children.map(|times| times.own + times.children).sum::<u64>())
+}
+
+/// Kilobytes that a process and its children have in memory.
+pub(super) fn resident(process: u32) -> Result<u64> {
+    let own = resident_alone(process).with_context(|| format!("reading the memory of process {process}"))?;
+    let processes = fs::read_dir("/proc").context("reading /proc")?.flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let children = ids.filter(|id| Times::of(*id).is_ok_and(|times| times.parent == process));
+    Ok(own + children.filter_map(resident_alone).sum::<u64>())
+}
+
+/// proc_pid_status(5): `VmRSS:  1234 kB`.
+fn resident_alone(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 fn machine() -> Result<u64> {
