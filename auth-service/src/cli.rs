@@ -4,7 +4,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-pub use users::{Account, AccountCommand, CreateUser, ListUsers, UsersCommand};
+pub use users::{Account, AccountCommand, CreateUser, ExportUsers, ImportUsers, ListUsers, UsersCommand};
 
 /// The auth service of Portcullis: the only signer of tokens. Its settings come from the environment.
 #[derive(Debug, Parser)]

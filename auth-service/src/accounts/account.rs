@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// The id of an account (UUIDv7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -17,6 +18,13 @@ impl UserId {
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// A new id for an account that was made at that time, elsewhere: it sorts among those of its time.
+    #[must_use]
+    pub fn generate_for(made: OffsetDateTime) -> Self {
+        let seconds = u64::try_from(made.unix_timestamp()).unwrap_or_default();
+        Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, made.nanosecond())))
     }
 }
 
@@ -120,6 +128,14 @@ mod tests {
         for status in [AccountStatus::Active, AccountStatus::Disabled] {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
+    }
+
+    #[test]
+    fn an_id_sorts_by_the_time_that_the_account_was_made() {
+        let early = UserId::generate_for(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
+        let late = UserId::generate_for(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_001));
+        assert!(early < late && late < UserId::generate());
+        assert_eq!(early.0.get_version_num(), 7);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod account;
 pub mod administration;
 pub mod bootstrap;
 pub mod email;
+pub mod foreign_hash;
 pub mod hash_shares;
 pub mod hash_threads;
 pub mod login;
@@ -14,6 +15,7 @@ pub mod password_change;
 pub mod password_hash;
 pub mod registration;
 pub mod search;
+pub mod transfer;
 
 pub use account::{AccountStatus, Role, UserId};
 pub use email::Email;

@@ -36,6 +36,9 @@ impl Cost {
     }
 }
 
+/// What is stored where there is no password yet. It is nobody's hash, so no password fits it; a reset puts one in its place.
+const NO_PASSWORD: &str = "!";
+
 /// A password's hash as it is stored (`$2b$…`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordHash(Secret<String>);
@@ -45,6 +48,18 @@ impl PasswordHash {
     #[must_use]
     pub const fn stored(text: Secret<String>) -> Self {
         Self(text)
+    }
+
+    /// What is stored for an account whose owner has to choose a password first.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self::stored(Secret::new(NO_PASSWORD.to_owned()))
+    }
+
+    /// Whether the owner of the account has to choose a password first.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.text() == NO_PASSWORD
     }
 
     /// Hashes a password that [`password::check_new`] let through.
@@ -66,7 +81,7 @@ impl PasswordHash {
     fn cost(&self) -> Option<Cost> {
         let parts = HashParts::from_str(self.text()).ok();
         let cost = parts.and_then(|parts| Cost::new(parts.get_cost()));
-        if cost.is_none() {
+        if cost.is_none() && !self.is_missing() {
             tracing::error!("a stored password hash is no bcrypt hash of an acceptable cost");
         }
         cost
@@ -178,10 +193,11 @@ mod tests {
     #[test]
     fn no_password_fits_a_damaged_hash() {
         let too_costly = hash_of("kettle-7-fog", 5).text().replacen("$05$", "$31$", 1);
-        for damaged in ["", "plain", "$2b$05$short", &too_costly] {
+        for damaged in ["", NO_PASSWORD, "plain", "$2b$05$short", &too_costly] {
             let damaged = PasswordHash::stored(Secret::new(damaged.to_owned()));
             assert_eq!(compare("kettle-7-fog", Some(&damaged), COST).unwrap(), Verdict::Wrong);
         }
+        assert_eq!(compare(NO_PASSWORD, Some(&PasswordHash::missing()), COST).unwrap(), Verdict::Wrong);
     }
 
     /// The least of several runs: what the work takes when nothing else disturbs.

@@ -1,5 +1,7 @@
 //! `users …`: what can be asked about accounts.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::accounts::search::{Handle, Search};
@@ -43,6 +45,10 @@ pub enum AccountCommand {
     Delete(Account),
     /// End all sessions of an account.
     EndSessions(Account),
+    /// Take accounts over from another system: a file of JSON, a line for each. Run again it goes on where it ended.
+    Import(ImportUsers),
+    /// Write all accounts with their password hashes, a line of JSON for each, as `import` reads them.
+    Export(ExportUsers),
     /// Remove the second factor of an account, for somebody who has lost both the app and the recovery codes.
     ResetSecondFactor {
         /// The account's e-mail address.
@@ -93,6 +99,34 @@ pub struct ListUsers {
     /// Print each as a line of JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Accounts to take over.
+#[derive(Debug, Clone, Args)]
+pub struct ImportUsers {
+    /// The file; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Say what would become of each line, and import nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let lines with the role ADMIN in.
+    #[arg(long)]
+    pub allow_admins: bool,
+    /// Write what is to be said of single lines to this new file, and not to standard error.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Begin at this line: those before it are imported already.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from_line: u64,
+}
+
+/// Where all accounts are written.
+#[derive(Debug, Clone, Args)]
+pub struct ExportUsers {
+    /// A file that is not there yet; standard output if none is named.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 fn handle(text: &str) -> Result<Handle, String> {

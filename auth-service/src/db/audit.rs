@@ -25,6 +25,10 @@ pub enum Kind {
     Throttled,
     /// An account was made.
     AccountCreated,
+    /// A batch of accounts was taken over from another system.
+    AccountsImported,
+    /// Somebody began to write out all accounts.
+    AccountsExported,
     /// The owner of all sessions of an account ended them.
     LogoutAll,
     /// An administrator did.
@@ -65,6 +69,8 @@ impl Kind {
             Self::LoginRefused => "login_refused",
             Self::Throttled => "throttled",
             Self::AccountCreated => "account_created",
+            Self::AccountsImported => "accounts_imported",
+            Self::AccountsExported => "accounts_exported",
             Self::LogoutAll => "logout_all",
             Self::SessionsEnded => "sessions_ended",
             Self::PasswordChanged => "password_changed",

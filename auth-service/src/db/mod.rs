@@ -29,6 +29,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 pub mod throttles;
+pub mod transfer;
 pub mod users;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};

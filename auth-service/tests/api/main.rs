@@ -39,3 +39,6 @@ mod statements;
 mod support;
 mod throttle;
 mod user_commands;
+mod user_export;
+mod user_import;
+mod user_import_races;

@@ -1,9 +1,12 @@
 //! `users`: accounts, for whoever runs the service. The rules and the statements are those of
-//! `/api/admin/users`, but for the two resets, which have their own.
+//! `/api/admin/users`, but for the two resets, and for import and export, which have their own.
 
 mod change;
 mod create;
+mod export;
+mod import;
 mod list;
+mod new_file;
 mod printed;
 mod reset_link;
 mod reset_second_factor;
@@ -32,12 +35,15 @@ const NO_SUCH_USER: u8 = 3;
 /// It may not be: the address is taken, or nobody would be left to administer anything.
 const REFUSED: u8 = 4;
 
-/// Does what was asked. 3: there is no such account; 4: a rule is against it.
+/// Does what was asked. 3: there is no such account; 4: a rule is against it, or against a line of what is imported.
 ///
 /// # Errors
 /// Anything else: what was given is not acceptable, or the database is away.
 pub async fn run(settings: Settings, command: UsersCommand) -> anyhow::Result<ExitCode> {
-    let Err(error) = dispatch(settings, command).await else { return Ok(ExitCode::SUCCESS) };
+    let error = match dispatch(settings, command).await {
+        Ok(code) => return Ok(code),
+        Err(error) => error,
+    };
     let code = match error.downcast_ref() {
         Some(NotDone::NoSuchUser) => NO_SUCH_USER,
         Some(NotDone::LastAdmin(_) | NotDone::EmailTaken) => REFUSED,
@@ -47,17 +53,20 @@ pub async fn run(settings: Settings, command: UsersCommand) -> anyhow::Result<Ex
     Ok(ExitCode::from(code))
 }
 
-async fn dispatch(settings: Settings, command: UsersCommand) -> anyhow::Result<()> {
+async fn dispatch(settings: Settings, command: UsersCommand) -> anyhow::Result<ExitCode> {
     // The only one that needs to know where the frontend is.
     let command = match command {
         UsersCommand::ResetLink { email } => {
-            return reset_link::reset_link(&ResetLinkConfig::read(settings)?, &email).await;
+            reset_link::reset_link(&ResetLinkConfig::read(settings)?, &email).await?;
+            return Ok(ExitCode::SUCCESS);
         }
         UsersCommand::Account(command) => command,
     };
     let config = CommandConfig::read(settings)?;
     let operator = Operator::new(&config)?;
     match command {
+        AccountCommand::Import(accounts) => return Box::pin(import::import(&config, &accounts)).await,
+        AccountCommand::Export(accounts) => export::export(&config, &accounts).await,
         AccountCommand::Create(account) => create::create(&operator, config.cost, &account).await,
         AccountCommand::List(accounts) => list::list(&operator, accounts).await,
         AccountCommand::Show(account) => show::show(&operator, &account).await,
@@ -69,7 +78,8 @@ async fn dispatch(settings: Settings, command: UsersCommand) -> anyhow::Result<(
             reset_second_factor::reset_second_factor(&operator, &email).await
         }
         AccountCommand::EndSessions(account) => change::end_sessions(&operator, &account).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whoever runs the service, at the database.

@@ -32,7 +32,8 @@ pub(crate) fn environment(mode: Mode, database: &TestDatabase, changes: &[(&str,
     pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn command(arguments: &[&str], environment: &Environment) -> Command {
+/// The binary, about to be started.
+pub(crate) fn command(arguments: &[&str], environment: &Environment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
     // Not the repository's folder: a developer's .env is no part of a test.
     command.args(arguments).env_clear().envs(environment.iter().cloned()).current_dir(std::env::temp_dir());
