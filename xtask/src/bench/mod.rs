@@ -3,6 +3,7 @@
 mod auth;
 mod flood;
 mod gateway;
+mod import;
 mod load;
 mod logins;
 mod report;
@@ -19,6 +20,8 @@ pub(crate) enum Bench {
     Auth(auth::Arguments),
     /// Requests through the gateway, beside HAProxy, nginx, Envoy, Traefik and Caddy.
     Gateway(gateway::Arguments),
+    /// People who come from another system: memory and time, also of an export.
+    Import(import::Arguments),
     /// Logins beside bare hashes, and what they and refreshes do to each other.
     Logins(logins::Arguments),
 }
@@ -28,6 +31,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Auth(arguments) => auth::run(arguments),
         Bench::Gateway(arguments) => gateway::run(arguments),
+        Bench::Import(arguments) => import::run(arguments),
         Bench::Logins(arguments) => logins::run(arguments),
     }
 }

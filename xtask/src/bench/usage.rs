@@ -95,6 +95,11 @@ impl Times {
     }
 }
 
+/// Microseconds of CPU of a process alone.
+pub(super) fn own(process: u32) -> Result<u64> {
+    Ok(Times::of(process)?.own)
+}
+
 /// Microseconds of CPU of a process and its children.
 pub(super) fn with_children(process: u32) -> Result<u64> {
     let first = Times::of(process)?;
