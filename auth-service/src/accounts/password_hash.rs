@@ -216,7 +216,7 @@ mod tests {
         let imported = hash_of("kettle-7-fog", 5);
         let own = hash_of("kettle-7-fog", 9);
         let unknown = least_time(|| drop(compare("another-guess", None, cost)));
-        for stored in [&imported, &own] {
+        for stored in [&imported, &own, &PasswordHash::missing()] {
             let known = least_time(|| drop(compare("another-guess", Some(stored), cost)));
             let ratio = known.as_secs_f64() / unknown.as_secs_f64();
             assert!((0.5..2.0).contains(&ratio), "{known:?} against {unknown:?}");

@@ -253,3 +253,15 @@ async fn who_was_deleted_and_comes_back_under_the_old_id_is_let_in_with_new_toke
     assert_eq!(new.sub, id);
     assert!(app.is_accepted(&new).await && !app.is_accepted(&old).await);
 }
+
+#[tokio::test]
+async fn a_pooler_in_between_is_gone_round() {
+    let (app, environment) = app(&[]).await;
+    let nobody = format!("postgres://auth@127.0.0.1:{}/auth", test_support::free_port());
+    let direct = ("DATABASE_DIRECT_URL".to_owned(), app.database.url().to_owned());
+    let environment: Environment = [environment, vec![("DATABASE_URL".to_owned(), nobody), direct]].concat();
+    for options in [&["--dry-run"][..], &[]] {
+        assert_eq!(import(&environment, options, &line("ann", &json!({}))).count("imported"), 1);
+    }
+    assert!(run(&["users", "export"], &environment, "").status.success());
+}

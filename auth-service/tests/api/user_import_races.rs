@@ -54,9 +54,7 @@ async fn an_import_that_was_killed_is_gone_on_with_by_the_same_command() {
 async fn two_imports_of_one_file_make_each_account_once() {
     let (app, environment) = app().await;
     let file = lines(LINES);
-    // The other one in the opposite order: whoever waits must not be waited for.
-    let backwards: String = file.lines().rev().map(|line| format!("{line}\n")).collect();
-    let imports = [file, backwards].map(|file| {
+    let imports = [file.clone(), file].map(|file| {
         let environment = environment.clone();
         tokio::task::spawn_blocking(move || import(&environment, &[], &file))
     });
@@ -69,6 +67,34 @@ async fn two_imports_of_one_file_make_each_account_once() {
     }
     assert_eq!(made, u64::from(LINES));
     assert_eq!(count_users(&app).await, i64::from(LINES));
+}
+
+#[tokio::test]
+async fn two_imports_of_the_same_people_in_another_order_wait_for_each_other_and_not_for_ever() {
+    let (app, environment) = app().await;
+    let file = lines(1_000);
+    let backwards: String = file.lines().rev().map(|line| format!("{line}\n")).collect();
+    // Somebody in the middle is just being made, so both are under way until that is decided.
+    let (sql, watching) = (app.sql().await, app.sql().await);
+    let make = "BEGIN; INSERT INTO users (id, email, password_hash, role)
+                VALUES (gen_random_uuid(), 'user500@example.com', '!', 'USER')";
+    sql.batch_execute(make).await.unwrap();
+    let imports = [file, backwards].map(|file| {
+        let environment = environment.clone();
+        tokio::task::spawn_blocking(move || import(&environment, &[], &file))
+    });
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("both wait", async || {
+        (watching.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 2).then_some(())
+    })
+    .await;
+    sql.batch_execute("ROLLBACK").await.unwrap();
+    for imported in imports {
+        let imported = imported.await.unwrap();
+        assert_eq!((imported.code, imported.entries().len()), (Some(0), 0), "{imported:?}");
+    }
+    assert_eq!(count_users(&app).await, 1_000);
 }
 
 #[tokio::test]
