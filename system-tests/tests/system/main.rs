@@ -11,6 +11,7 @@ mod epochs;
 mod flows;
 mod hostile_input;
 mod identity_boundary;
+mod import;
 mod mail;
 mod refresh;
 mod revocation;
