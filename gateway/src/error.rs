@@ -1,6 +1,6 @@
 //! Every refusal of the gateway and what the client is told: the one place where rules become statuses and codes.
 
-use http::header::{ALLOW, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use problem::{Problem, codes};
 
@@ -11,6 +11,7 @@ use crate::pipeline::cors::ForeignOrigin;
 use crate::pipeline::https::Insecure;
 use crate::pipeline::limit::BodyTooLarge;
 use crate::pipeline::match_route::NoRoute;
+use crate::pipeline::upgrade::BadUpgrade;
 
 /// Why a request does not get an upstream's answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Rejection {
     /// There is nothing there, or not by this method.
     #[error(transparent)]
     NoRoute(#[from] NoRoute),
+    /// It asks for a websocket in a way that it cannot be had.
+    #[error(transparent)]
+    BadUpgrade(#[from] BadUpgrade),
     /// It is too large.
     #[error(transparent)]
     BodyTooLarge(#[from] BodyTooLarge),
@@ -78,6 +82,8 @@ impl Rejection {
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, codes::NOT_FOUND),
             Self::NoRoute(NoRoute::Parameters) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
             Self::NoRoute(NoRoute::Method(_)) => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
+            Self::BadUpgrade(BadUpgrade::Origin) => (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED),
+            Self::BadUpgrade(_) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
             Self::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, codes::BODY_TOO_LARGE),
             Self::Unauthenticated(Unauthenticated::Missing) => {
                 (StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED)
@@ -110,6 +116,10 @@ impl Rejection {
         match self {
             Self::NotCanonical(NotCanonical::Method) => {
                 Some((ALLOW, HeaderValue::from_static(canonical::ALLOW)))
+            }
+            // RFC 6455 section 4.4.
+            Self::BadUpgrade(BadUpgrade::Version) => {
+                Some((SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
             Self::NoRoute(NoRoute::Method(allow)) => Some((ALLOW, allow.clone())),
             Self::Insecure(Insecure::Redirect(location)) => Some((LOCATION, location.clone())),
@@ -181,6 +191,9 @@ mod tests {
         check(Insecure::Redirect(location), 308, "https_required", Some((LOCATION, "https://a/")));
         check(Insecure::Refused, 403, "https_required", None);
         check(ForeignOrigin, 403, "origin_required", None);
+        check(BadUpgrade::Origin, 403, "origin_required", None);
+        check(BadUpgrade::Key, 400, "bad_request", None);
+        check(BadUpgrade::Version, 400, "bad_request", Some((SEC_WEBSOCKET_VERSION, "13")));
         check(BodyTooLarge { limit: 1 }, 413, "body_too_large", None);
         check(Forbidden::Role(vec!["ADMIN".into()]), 403, "forbidden", None);
         check(Rejection::NoKeys, 503, "unavailable", Some((RETRY_AFTER, "1")));

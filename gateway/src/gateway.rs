@@ -25,10 +25,12 @@ use crate::pipeline::identify::{Caller, Identity};
 use crate::pipeline::match_route::Routes;
 use crate::pipeline::observe::{Arrival, Exchange};
 use crate::pipeline::principal::Principal;
+use crate::pipeline::upgrade::Handshake;
 use crate::pipeline::{authorize, canonical, https, limit};
 use crate::runtime::connection::Peer;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
+use crate::runtime::tunnel::Tunnel;
 use crate::tokens::{Found, Tokens, Unverified, Verified};
 
 static ANONYMOUS: Principal = Principal::anonymous();
@@ -87,10 +89,14 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
         let (name, value) = https::HSTS;
         headers.insert(name, value);
     }
-    if core.is_draining() || peer.watch.is_undrained() {
-        headers.insert(CONNECTION, const { HeaderValue::from_static("close") });
-    }
     exchange.answered(answer.status());
+    if let Some(switched) = answer.body_mut().take_switched() {
+        peer.tunnel.replace(Some(Tunnel::new(switched, exchange)));
+        return answer;
+    }
+    if core.is_draining() || peer.watch.is_undrained() {
+        answer.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
+    }
     answer.map(|body| body.ending(exchange))
 }
 
@@ -113,6 +119,7 @@ async fn pass(
         return Ok(preflight(headers));
     }
     let route = routes.find(path, &parts.method)?;
+    let handshake = if route.websocket { Handshake::asked(&mut parts, cors, client)? } else { None };
     limit::body(&parts.headers, route.body)?;
     let verified = authenticate(core, &route.access, &parts.headers, now).await?;
     let principal = verified.as_deref().map_or(&ANONYMOUS, Verified::principal);
@@ -125,16 +132,32 @@ async fn pass(
     let identity = &identities[route.upstream.0];
     let caller = Caller { principal, client, request_id: exchange.request_id() };
     identity.identify(&mut parts, route.forward_authorization, &caller, now);
+    if let Some(handshake) = &handshake {
+        handshake.write(&mut parts.headers);
+    }
 
     let request = Request::from_parts(parts, body.limited(route.body));
     let upstream = core.upstream(route.upstream);
-    match forward(upstream, request, &peer.watch, config.timeouts.connect, arrival.instant).await {
+    match forward(
+        upstream,
+        request,
+        handshake.as_ref(),
+        &peer.watch,
+        config.timeouts.connect,
+        arrival.instant,
+    )
+    .await
+    {
         Ok(mut answer) => {
             if let Some(verified) = verified {
                 peer.watch.answers(verified);
             }
             identity.clean_answer(answer.headers_mut());
             cors::strip(answer.headers_mut());
+            if let Some(handshake) = handshake.filter(|_| answer.status() == StatusCode::SWITCHING_PROTOCOLS)
+            {
+                handshake.complete(answer.headers_mut());
+            }
             Ok(answer)
         }
         Err(error) => {

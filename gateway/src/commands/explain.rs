@@ -111,6 +111,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     let _ = writeln!(text, "upstream  {} ({servers})", upstream.name);
     let _ = writeln!(text, "access    {}", access(&route.access));
     let _ = writeln!(text, "body      up to {} bytes", route.body);
+    if route.websocket {
+        let _ = writeln!(text, "websocket allowed");
+    }
     let credentials = if route.forward_authorization { "forwarded" } else { "consumed" };
     let _ = writeln!(text, "token     {credentials}");
     if route.access != Access::Public {

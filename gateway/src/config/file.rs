@@ -130,6 +130,8 @@ pub(super) struct Route {
     pub(super) body: Option<SizeText>,
     #[serde(default)]
     pub(super) forward_authorization: bool,
+    #[serde(default)]
+    pub(super) websocket: bool,
 }
 
 impl File {

@@ -190,6 +190,8 @@ pub struct Route {
     pub body: u64,
     /// Whether the upstream sees `Authorization`.
     pub forward_authorization: bool,
+    /// Whether a request may become a websocket.
+    pub websocket: bool,
 }
 
 /// Who may call a route.

@@ -31,6 +31,12 @@ pub(super) fn routes(
             );
         }
         let methods = route.methods.map(|methods| self::methods(&methods, wrong));
+        if route.websocket && methods.as_ref().is_some_and(|methods| !methods.contains(&Method::GET)) {
+            wrong.at(
+                &route.path.span(),
+                "`websocket = true` needs the method GET, with which every websocket begins",
+            );
+        }
         let Some(upstream) = upstreams::named(&route.upstream, names, wrong) else { continue };
         routes.push(Route {
             path,
@@ -39,6 +45,7 @@ pub(super) fn routes(
             methods,
             body: route.body.map_or(body, |size| size.0),
             forward_authorization: route.forward_authorization,
+            websocket: route.websocket,
         });
     }
     routes

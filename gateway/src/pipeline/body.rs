@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use super::observe::Exchange;
 use crate::runtime::watch::{Expired, Watch};
@@ -141,8 +142,18 @@ pub struct ResponseBody {
     ended: bool,
 }
 
+/// The upstream's side of a connection that becomes something else.
+#[derive(Debug)]
+pub struct Switched {
+    /// The connection, as soon as hyper lets go of it.
+    pub upgrade: OnUpgrade,
+    /// What keeps it counted; it never serves again.
+    pub lease: Lease<RequestBody>,
+}
+
 enum Source {
     Empty,
+    Switched(Switched),
     Whole(Bytes),
     Upstream { incoming: Incoming, lease: Option<Lease<RequestBody>>, watch: Rc<Watch> },
 }
@@ -168,6 +179,22 @@ impl ResponseBody {
         Self { source, exchange: None, ended: false }
     }
 
+    /// No body: the connection becomes something else.
+    pub const fn switched(switched: Switched) -> Self {
+        Self { source: Source::Switched(switched), exchange: None, ended: false }
+    }
+
+    /// What the connection becomes, if anything.
+    pub fn take_switched(&mut self) -> Option<Switched> {
+        if !matches!(self.source, Source::Switched(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Switched(switched) => Some(switched),
+            _ => None,
+        }
+    }
+
     /// The exchange that ends with this body.
     #[must_use]
     pub fn ending(mut self, exchange: Exchange) -> Self {
@@ -185,7 +212,7 @@ impl ResponseBody {
 impl Source {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match self {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Switched(_) => Poll::Ready(None),
             Self::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
@@ -240,7 +267,7 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Empty => true,
+            Source::Empty | Source::Switched(_) => true,
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Upstream { incoming, .. } => incoming.is_end_stream(),
         }
@@ -248,7 +275,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
+            Source::Empty | Source::Switched(_) => SizeHint::with_exact(0),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream { incoming, .. } => incoming.size_hint(),
         }

@@ -5,7 +5,7 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -48,6 +48,17 @@ impl Cors {
         let mut sent = request.get_all(ORIGIN).iter();
         let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
         self.origins.iter().find(|allowed| *allowed == origin)
+    }
+
+    /// Whether a page of another origin, neither allowed nor the gateway's own, is behind the request. Without `Origin`
+    /// there is no page.
+    pub fn is_foreign(&self, request: &HeaderMap, https: bool) -> bool {
+        let Some(origin) = request.get(ORIGIN) else { return false };
+        let scheme = if https { "https" } else { "http" };
+        let own = request.get(HOST).and_then(|host| Some(format!("{scheme}://{}", host.to_str().ok()?)));
+        let is_own = own.is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+        let single = request.get_all(ORIGIN).iter().nth(1).is_none();
+        self.allowed(request).is_none() && !(single && is_own)
     }
 
     /// The headers that answer a preflight (with 204); `None` when the request is none. [`Cors::decorate`] adds the

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 
-use super::body::{BodyError, RequestBody, ResponseBody};
+use super::body::{BodyError, RequestBody, ResponseBody, Switched};
 use super::canonical::members;
+use super::upgrade::Handshake;
 use crate::error::Rejection;
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
@@ -31,7 +32,7 @@ pub enum ForwardError {
     /// See [`Expired`].
     #[error(transparent)]
     Expired(#[from] Expired),
-    /// Nobody asked to switch protocols.
+    /// Nobody asked to switch protocols, or not to these.
     #[error("the upstream switched protocols unasked")]
     Switched,
     /// Only `chunked` is taken off; the client would get the rest for the content.
@@ -39,13 +40,14 @@ pub enum ForwardError {
     Coded,
 }
 
-/// Sends the request and waits for the answer's head.
+/// Sends the request and waits for the answer's head. Only an answer to a `handshake` may switch protocols.
 ///
 /// # Errors
 /// See [`ForwardError`].
 pub async fn forward(
     upstream: &Upstream<RequestBody>,
     mut request: Request<RequestBody>,
+    handshake: Option<&Handshake>,
     watch: &Rc<Watch>,
     connect_limit: Duration,
     now: Instant,
@@ -55,10 +57,14 @@ pub async fn forward(
     if !request.body().is_finished() {
         watch.upload_started(now);
     }
-    let (answer, lease) = unless_expired(watch, upstream.send(request, connect_limit)).await??;
+    let (mut answer, lease) = unless_expired(watch, upstream.send(request, connect_limit)).await??;
     watch.answer_started();
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ForwardError::Switched);
+        if !handshake.is_some_and(|handshake| handshake.is_accepted_by(answer.headers())) {
+            return Err(ForwardError::Switched);
+        }
+        let switched = Switched { upgrade: hyper::upgrade::on(&mut answer), lease };
+        return Ok(answer.map(|_| ResponseBody::switched(switched)));
     }
     let (mut head, incoming) = answer.into_parts();
     if members(&head.headers, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("chunked")) {

@@ -126,6 +126,8 @@ fn passes(name: &str) -> bool {
     !is_for_one_hop(name)
         && !matches!(name, "host" | "content-length" | "expect")
         && name.bytes().all(is_plain)
+        // Without a handshake they mean nothing, and one may hold a token.
+        && !name.starts_with("sec-websocket-")
         && identity::family(name).is_none()
 }
 

@@ -108,6 +108,7 @@ mod tests {
             methods,
             body: 0,
             forward_authorization: false,
+            websocket: false,
         }
     }
 

@@ -15,3 +15,4 @@ pub mod limit;
 pub mod match_route;
 pub mod observe;
 pub mod principal;
+pub mod upgrade;

@@ -30,6 +30,8 @@ pub struct Exchange {
     upstream: Option<UpstreamId>,
     status: StatusCode,
     bytes: u64,
+    /// What came in over a websocket; none for anything else.
+    received: Option<u64>,
     complete: bool,
 }
 
@@ -79,6 +81,7 @@ impl Exchange {
             upstream: None,
             status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
             bytes: 0,
+            received: None,
             complete: false,
         }
     }
@@ -108,6 +111,17 @@ impl Exchange {
         self.bytes += bytes;
     }
 
+    /// The connection goes on as a websocket, and ends with it.
+    pub fn switched(&mut self) {
+        self.received = Some(0);
+        self.core.metrics.websocket_opened(self.upstream);
+    }
+
+    /// So many bytes came in over the websocket.
+    pub const fn received(&mut self, bytes: u64) {
+        self.received = Some(bytes);
+    }
+
     /// The answer's body is complete.
     pub const fn completed(&mut self) {
         self.complete = true;
@@ -119,7 +133,10 @@ impl Drop for Exchange {
         let now = Instant::now();
         self.watch.request_finished(now);
         let took = now.saturating_duration_since(self.arrival);
-        self.core.metrics.answered(self.upstream, self.status, took, self.bytes);
+        match self.received {
+            None => self.core.metrics.answered(self.upstream, self.status, took, self.bytes),
+            Some(received) => self.core.metrics.websocket_closed(self.upstream, received, self.bytes),
+        }
         self.core.log.write(&Line {
             at: self.at,
             method: &self.method,
@@ -127,6 +144,7 @@ impl Drop for Exchange {
             status: self.status,
             took,
             bytes: self.bytes,
+            received: self.received,
             complete: self.complete || self.method == Method::HEAD,
             upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)),
             request_id: &self.request_id,

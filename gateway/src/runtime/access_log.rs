@@ -34,8 +34,10 @@ pub struct Line<'a> {
     pub status: StatusCode,
     /// From arrival to the answer's last byte.
     pub took: Duration,
-    /// Bytes of the answer's body.
+    /// Bytes of the answer's body, or to the client over a websocket.
     pub bytes: u64,
+    /// Bytes from the client over a websocket.
+    pub received: Option<u64>,
     /// Whether the answer was sent to its end.
     pub complete: bool,
     /// The upstream that answered; empty if the gateway did.
@@ -139,6 +141,9 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
         line.took.as_micros(),
         line.bytes
     );
+    if let Some(received) = line.received {
+        let _ = write!(out, ",\"received\":{received}");
+    }
     for (name, value) in [("upstream", line.upstream.as_bytes()), ("user", line.user.as_bytes())] {
         if !value.is_empty() {
             let _ = write!(out, ",\"{name}\":\"");
@@ -239,6 +244,7 @@ mod tests {
             status: StatusCode::OK,
             took: Duration::from_micros(1234),
             bytes: 17,
+            received: None,
             complete,
             upstream: "orders",
             request_id: id,

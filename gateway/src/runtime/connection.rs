@@ -1,5 +1,6 @@
 //! One client connection: TLS if there is any, then HTTP/1.1 until either side has had enough.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connections::{Place, Stage};
 use super::core::{Accepted, Core, canonical};
 use super::stream::{Socket, Stream};
+use super::tunnel::Tunnel;
 use super::watch::{Limits, Verdict, Watch};
 use crate::gateway::handle;
 
@@ -30,6 +32,8 @@ pub struct Peer {
     pub tls: bool,
     /// The connection's time limits.
     pub watch: Rc<Watch>,
+    /// What the connection goes on as, once the answer that says so is out.
+    pub tunnel: RefCell<Option<Tunnel>>,
 }
 
 /// How connections of one core are served.
@@ -63,7 +67,12 @@ impl Door {
     pub fn enter(&self, accepted: Accepted, place: Place) {
         let Accepted { socket, peer } = accepted;
         let watch = Rc::new(Watch::new(self.limits, Instant::now()));
-        let peer = Rc::new(Peer { address: canonical(peer), tls: self.tls.is_some(), watch });
+        let peer = Rc::new(Peer {
+            address: canonical(peer),
+            tls: self.tls.is_some(),
+            watch,
+            tunnel: RefCell::default(),
+        });
         let (core, tls, http) = (Rc::clone(&self.core), self.tls.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
             let Ok(socket) = open(socket, tls, peer.watch.clone()).await else { return };
@@ -91,32 +100,37 @@ async fn open(
 
 async fn serve(stream: Stream, http: &http1::Builder, core: Rc<Core>, peer: Rc<Peer>, place: &Place) {
     let watch = Rc::clone(&peer.watch);
-    let service = service_fn(move |request| {
+    let service = service_fn(|request| {
         let (core, peer) = (Rc::clone(&core), Rc::clone(&peer));
         async move { Ok::<_, Infallible>(handle(&core, &peer, request).await) }
     });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
     let mut timer = pin!(tokio::time::sleep_until(watch.first_check(Instant::now()).into()));
     let mut told = false;
-    poll_fn(|cx| {
+    let is_whole = poll_fn(|cx| {
         place.remember(cx.waker(), &watch);
         if overdue(&watch, timer.as_mut(), cx) {
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
-        if place.stage() == Stage::Closing && !std::mem::replace(&mut told, true) {
+        let mut connection = Pin::new(&mut connection);
+        if place.stage() >= Stage::Closing && !std::mem::replace(&mut told, true) {
             connection.as_mut().graceful_shutdown();
         }
-        connection.as_mut().poll(cx).map(|end| {
-            if let Err(error) = end {
-                tracing::debug!(%error, "client connection");
-            }
-        })
+        connection
+            .poll(cx)
+            .map(|end| end.inspect_err(|error| tracing::debug!(%error, "client connection")).is_ok())
     })
     .await;
+    let tunnel = peer.tunnel.take().filter(|_| is_whole);
+    if let Some(tunnel) = tunnel {
+        let Parts { io, read_buf, .. } = connection.into_parts();
+        // Rare, and not to be part of what every connection is.
+        Box::pin(tunnel.run(io.into_inner(), read_buf, &watch, place)).await;
+    }
 }
 
 /// Looks at the watch whenever the timer has run out, and arms it again; answers whether the connection must go.
-fn overdue(watch: &Watch, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
+pub(super) fn overdue(watch: &Watch, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
     while timer.as_mut().poll(cx).is_ready() {
         match watch.check(Instant::now()) {
             Verdict::Close => return true,

@@ -22,6 +22,8 @@ pub enum Stage {
     Draining,
     /// Connections without a request are closed too.
     Closing,
+    /// Websockets are closed too, with a word.
+    Over,
 }
 
 /// The connections of one core.

@@ -35,6 +35,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// answered with `Connection: close`; whoever has not used the connection by then is closed.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
+/// What websockets get of the time to drain to hear that it is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A socket on its way to a core.
 #[derive(Debug)]
 pub struct Accepted {
@@ -187,8 +190,12 @@ async fn finish(core: &Rc<Core>, door: &connection::Door, sockets: &mut mpsc::Un
             core.connections.all_left().await;
         }
     };
-    if tokio::time::timeout(limit, all_left).await.is_err() {
-        tracing::warn!("requests were still in flight when the time to finish them was over");
+    let last_words = LAST_WORDS.min(limit / 4);
+    if tokio::time::timeout(limit - last_words, all_left).await.is_err() {
+        core.connections.go_on(Stage::Over);
+        if tokio::time::timeout(last_words, core.connections.all_left()).await.is_err() {
+            tracing::warn!("requests were still in flight when the time to finish them was over");
+        }
     }
     core.log.hand_over();
 }

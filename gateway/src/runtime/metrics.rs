@@ -80,6 +80,8 @@ struct PerUpstream {
     bytes: Counter,
     failures: [Counter; 3],
     idle: Counter,
+    websockets: Counter,
+    websocket_bytes: [Counter; 2],
 }
 
 impl CoreMetrics {
@@ -98,6 +100,20 @@ impl CoreMetrics {
         per.durations[bucket].add(1);
         per.micros.add(micros);
         per.bytes.add(bytes);
+    }
+
+    /// A websocket is open.
+    pub fn websocket_opened(&self, upstream: Option<UpstreamId>) {
+        self.upstream(upstream).websockets.add(1);
+    }
+
+    /// A websocket is over; it counts as an answer, but its duration tells nothing of anybody's speed.
+    pub fn websocket_closed(&self, upstream: Option<UpstreamId>, received: u64, sent: u64) {
+        let per = self.upstream(upstream);
+        per.websockets.set(per.websockets.get().saturating_sub(1));
+        per.statuses[0].add(1);
+        per.websocket_bytes[0].add(received);
+        per.websocket_bytes[1].add(sent);
     }
 
     /// An exchange failed.

@@ -14,6 +14,7 @@ mod probe;
 pub mod request_ids;
 mod stream;
 mod tls;
+pub mod tunnel;
 pub mod watch;
 
 use std::io;

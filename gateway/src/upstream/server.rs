@@ -166,7 +166,7 @@ impl<B: Sendable> Server<B> {
         // The task owns the connection and drops it when it resolves: resolved but kept, it would leave a
         // request that was queued meanwhile without an answer.
         let task = tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "upstream connection");
             }
         });

@@ -12,3 +12,4 @@ mod timeouts;
 mod tls;
 mod tokens;
 mod upstreams;
+mod websockets;

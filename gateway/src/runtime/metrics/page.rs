@@ -30,6 +30,7 @@ pub fn render(cores: &[Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> S
     page.requests(names);
     page.durations(names);
     page.upstreams(names);
+    page.websockets(names);
     page.tokens();
     page.process(gauges);
     if let Some(feed) = gauges.feed {
@@ -125,6 +126,23 @@ impl Page<'_> {
         for (index, upstream) in names.iter().enumerate() {
             let count = self.sum(|core| &core.upstreams[index].idle);
             self.line(name, &format!("upstream=\"{upstream}\""), count);
+        }
+    }
+
+    fn websockets(&mut self, names: &[String]) {
+        let name = "gateway_websockets";
+        self.head(name, "gauge", "Open websockets.");
+        for (index, upstream) in names.iter().enumerate() {
+            let count = self.sum(|core| &core.upstreams[index].websockets);
+            self.line(name, &format!("upstream=\"{upstream}\""), count);
+        }
+        let name = "gateway_websocket_bytes_total";
+        self.head(name, "counter", "Bytes of websockets that are over, frames and all.");
+        for (index, upstream) in names.iter().enumerate() {
+            for (way, direction) in ["received", "sent"].iter().enumerate() {
+                let count = self.sum(|core| &core.upstreams[index].websocket_bytes[way]);
+                self.line(name, &format!("upstream=\"{upstream}\",direction=\"{direction}\""), count);
+            }
         }
     }
 

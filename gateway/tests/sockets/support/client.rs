@@ -107,6 +107,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (size > 0).then_some(chunk)
     }
 
+    /// So many bytes of what is no HTTP any more.
+    pub(crate) async fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let mut taken = vec![0; bytes];
+        self.stream.read_exact(&mut taken).await.unwrap();
+        taken
+    }
+
     /// Whether nothing more comes: the other side has closed.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.stream.read_u8().await.is_err()
