@@ -1,5 +1,8 @@
 //! Every refusal of the gateway and what the client is told: the one place where rules become statuses and codes.
 
+use std::error::Error;
+use std::fmt::Write as _;
+
 use http::header::{ALLOW, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use problem::{Problem, codes};
@@ -12,6 +15,18 @@ use crate::pipeline::https::Insecure;
 use crate::pipeline::limit::BodyTooLarge;
 use crate::pipeline::match_route::NoRoute;
 use crate::pipeline::upgrade::BadUpgrade;
+
+/// An error with all its causes, for a log line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut causes = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Writing into a String cannot fail.
+        let _ = write!(causes, ": {cause}");
+        next = cause.source();
+    }
+    causes
+}
 
 /// Why a request does not get an upstream's answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use access_token::Verification;
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -35,7 +34,7 @@ use crate::tokens::{Found, Tokens, Unverified, Verified};
 
 static ANONYMOUS: Principal = Principal::anonymous();
 
-/// What all cores share, and nothing of it changes but the tokens.
+/// One generation of the configuration, shared by all cores; nothing of it changes but the tokens.
 pub struct Gateway {
     pub(crate) config: Config,
     pub(crate) tokens: Arc<Tokens>,
@@ -45,19 +44,21 @@ pub struct Gateway {
     identities: Vec<Identity>,
 }
 
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
 impl Gateway {
     /// Prepares a checked configuration for requests.
-    pub fn new(config: Config) -> Self {
-        let verification =
-            Verification { issuer: config.tokens.issuer.clone(), audience: config.tokens.audience.clone() };
-        let (cool_down, wait) = (config.tokens.jwks_cooldown, config.tokens.jwks_wait);
-        let tokens = Tokens::new(verification, cool_down, wait, config.tokens.feed_policy());
+    pub fn new(config: Config, tokens: Arc<Tokens>) -> Self {
         let is_auth = |index| config.tokens.upstream.is_some_and(|auth| auth.0 == index);
         let identity =
             |(index, name): (usize, &str)| Identity::new(name, &config.identity_key, is_auth(index));
         let names = config.upstreams.iter().map(|upstream| upstream.name.as_str());
         Self {
-            tokens: Arc::new(tokens),
+            tokens,
             routes: Routes::new(config.routes.iter().cloned()),
             cors: Cors::new(&config.cors),
             identities: names.enumerate().map(identity).collect(),

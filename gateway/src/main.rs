@@ -1,6 +1,7 @@
 //! The gateway: `gateway --config F` serves; `check`, `explain` and `identity-key` answer an operator.
 
 use std::io::{Write as _, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -18,11 +19,15 @@ fn main() -> ExitCode {
 
 fn run(Cli { command, config }: Cli) -> Result<()> {
     let config = || config.context("--config FILE is needed");
-    let load = |file: std::path::PathBuf| Config::load(&file, Settings::load());
+    let load = |file: &Path| Config::load(file, Settings::load());
     let answer = match command {
-        None => return Ok(Listening::start(load(config()?)?)?.serve(shutdown::signal)?),
+        None => {
+            let (file, settings) = (config()?, Settings::load());
+            let config = Config::load(&file, settings.clone())?;
+            return Ok(Listening::start(config)?.reloading(file, settings).serve(shutdown::signal)?);
+        }
         Some(Command::Check) => commands::check(&config()?, Settings::load())?,
-        Some(Command::Explain(asked)) => commands::explain(&asked.into(), &load(config()?)?)?,
+        Some(Command::Explain(asked)) => commands::explain(&asked.into(), &load(&config()?)?)?,
         Some(Command::IdentityKey { name }) => commands::identity_key(&name, Settings::load())?,
     };
     Ok(writeln!(stdout(), "{}", answer.trim_end())?)

@@ -44,6 +44,7 @@ pub struct SettingsError(pub Vec<String>);
 
 /// The settings of one process. A getter answers the default for a bad value and keeps the complaint for
 /// [`Settings::finish`], so that one start shows everything that is wrong.
+#[derive(Clone)]
 pub struct Settings {
     values: HashMap<String, String>,
     mode: Mode,

@@ -67,7 +67,7 @@ pub struct Cors {
 }
 
 /// How access tokens are verified.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// What `iss` must be.
     pub issuer: String,
@@ -154,7 +154,7 @@ pub struct Limits {
 pub struct UpstreamId(pub usize);
 
 /// A service behind the gateway.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Its name in the file, which is also the name for which requests are signed.
     pub name: String,
@@ -231,6 +231,28 @@ impl Config {
     /// The upstream of an id. Ids come from this configuration only.
     pub fn upstream(&self, id: UpstreamId) -> &Upstream {
         &self.upstreams[id.0]
+    }
+
+    /// Where each upstream stood in an older configuration, by its name.
+    pub fn upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
+        let named = |name: &str| older.upstreams.iter().position(|upstream| upstream.name == name);
+        self.upstreams.iter().map(|upstream| named(&upstream.name).map(UpstreamId)).collect()
+    }
+
+    /// The same, of those only of which nothing has changed.
+    pub fn same_upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
+        let known = self.upstreams_of(older).into_iter().zip(&self.upstreams);
+        known.map(|(id, upstream)| id.filter(|id| older.upstream(*id) == upstream)).collect()
+    }
+
+    /// Whether tokens are verified as in an older configuration, so that what is known of them stays true.
+    pub fn has_tokens_of(&self, older: &Self) -> bool {
+        // An upstream's id may have changed although it is the same one.
+        let told = |config: &Self| {
+            let name = config.tokens.upstream.map(|id| config.upstream(id).name.clone());
+            (Tokens { upstream: None, ..config.tokens.clone() }, name)
+        };
+        told(self) == told(older)
     }
 }
 

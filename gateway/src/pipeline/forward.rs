@@ -4,7 +4,6 @@
 //! particular ones.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -17,7 +16,7 @@ use http::{Request, Response, StatusCode, Version};
 use super::body::{BodyError, RequestBody, ResponseBody, Switched};
 use super::canonical::members;
 use super::upgrade::Handshake;
-use crate::error::Rejection;
+use crate::error::{Rejection, chain};
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
 use crate::runtime::watch::{Expired, Watch};
@@ -126,17 +125,11 @@ impl ForwardError {
 
     /// Tells the operator, once, with the whole chain of causes.
     pub fn log(&self, upstream: &str, request_id: &HeaderValue) {
-        let mut causes = self.to_string();
-        let mut next = self.source();
-        while let Some(cause) = next {
-            // Writing into a String cannot fail.
-            let _ = write!(causes, ": {cause}");
-            next = cause.source();
-        }
+        let error = chain(self);
         let request_id = request_id.to_str().unwrap_or_default();
         match self.counts_as() {
-            Some(_) => tracing::warn!(upstream, request_id, error = causes, "no answer from an upstream"),
-            None => tracing::debug!(upstream, request_id, error = causes, "a request broke off"),
+            Some(_) => tracing::warn!(upstream, request_id, error, "no answer from an upstream"),
+            None => tracing::debug!(upstream, request_id, error, "a request broke off"),
         }
     }
 }

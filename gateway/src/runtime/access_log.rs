@@ -111,7 +111,7 @@ impl AccessLog {
         let lines = self.lines.take();
         let Some(out) = self.out.as_ref().filter(|_| !batch.is_empty()) else { return };
         if out.try_send(batch).is_err() {
-            self.metrics.lines_dropped.add(lines);
+            self.metrics.lost_lines(lines);
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Place, Stage};
-use super::core::{Accepted, Core, canonical};
+use super::core::{Accepted, Current, canonical};
 use super::stream::{Socket, Stream};
 use super::tunnel::Tunnel;
 use super::watch::{Limits, Verdict, Watch};
@@ -36,17 +36,18 @@ pub struct Peer {
     pub tunnel: RefCell<Option<Tunnel>>,
 }
 
-/// How connections of one core are served.
+/// How connections of one core are served that come in under its present configuration.
 pub struct Door {
-    core: Rc<Core>,
+    current: Rc<Current>,
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
     limits: Limits,
 }
 
 impl Door {
-    /// Takes the limits from the configuration.
-    pub fn new(core: &Rc<Core>, tls: Option<TlsAcceptor>) -> Self {
+    /// Takes the limits from the configuration. A connection keeps them; its requests look at `current` anew.
+    pub fn new(current: &Rc<Current>, tls: Option<TlsAcceptor>) -> Self {
+        let core = current.get();
         let (timeouts, limits) = (&core.gateway.config.timeouts, &core.gateway.config.limits);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -60,7 +61,7 @@ impl Door {
             idle: timeouts.idle,
             min_rate: timeouts.min_rate,
         };
-        Self { core: Rc::clone(core), tls, http, limits }
+        Self { current: Rc::clone(current), tls, http, limits }
     }
 
     /// Serves a socket as a task of this core.
@@ -73,10 +74,10 @@ impl Door {
             watch,
             tunnel: RefCell::default(),
         });
-        let (core, tls, http) = (Rc::clone(&self.core), self.tls.clone(), self.http.clone());
+        let (current, tls, http) = (Rc::clone(&self.current), self.tls.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
             let Ok(socket) = open(socket, tls, peer.watch.clone()).await else { return };
-            serve(socket, &http, core, peer, &place).await;
+            serve(socket, &http, current, peer, &place).await;
         });
     }
 }
@@ -98,10 +99,10 @@ async fn open(
     Ok(Stream::new(Socket::Tls(Box::new(socket)), watch))
 }
 
-async fn serve(stream: Stream, http: &http1::Builder, core: Rc<Core>, peer: Rc<Peer>, place: &Place) {
+async fn serve(stream: Stream, http: &http1::Builder, current: Rc<Current>, peer: Rc<Peer>, place: &Place) {
     let watch = Rc::clone(&peer.watch);
     let service = service_fn(|request| {
-        let (core, peer) = (Rc::clone(&core), Rc::clone(&peer));
+        let (core, peer) = (current.get(), Rc::clone(&peer));
         async move { Ok::<_, Infallible>(handle(&core, &peer, request).await) }
     });
     let mut connection = http.serve_connection(TokioIo::new(stream), service);

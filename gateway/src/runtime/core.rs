@@ -1,7 +1,9 @@
 //! One core: a thread with its own single-threaded runtime, its own upstream connections, its own counters.
 //!
-//! Nothing here is shared with other cores while requests are served; sockets come in, and that is all.
+//! Nothing here is shared with other cores while requests are served; sockets come in, now and then another
+//! configuration, and that is all.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,18 +17,18 @@ use process::telemetry::LogFormat;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use tokio_rustls::TlsAcceptor;
 
 use super::access_log::AccessLog;
 use super::connection;
 use super::connections::{Connections, Stage};
+use super::generation::Generation;
 use super::metrics::CoreMetrics;
 use super::request_ids::RequestIds;
 use crate::config::UpstreamId;
 use crate::gateway::Gateway;
 use crate::pipeline::body::RequestBody;
 use crate::pipeline::forward::ForwardError;
-use crate::upstream::{Target, Upstream};
+use crate::upstream::Upstream;
 
 /// A second: the grain in which idle upstream connections age, and in which answers end whose token was revoked.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,39 +49,84 @@ pub struct Accepted {
     pub peer: SocketAddr,
 }
 
+/// The configuration that a core serves from now on.
+pub struct Next {
+    /// Shared by all.
+    pub generation: Arc<Generation>,
+    /// The core's counters, for this generation's upstreams.
+    pub metrics: Arc<CoreMetrics>,
+}
+
 /// What a core is started with.
 pub struct Plan {
-    /// Shared by all.
-    pub gateway: Arc<Gateway>,
-    /// Where each upstream's servers are, by upstream, and what goes into their `Host`.
-    pub targets: Vec<Vec<(Target, HeaderValue)>>,
-    /// TLS for clients, if there is any.
-    pub tls: Option<TlsAcceptor>,
+    /// Its first generation.
+    pub first: Next,
     /// Open connections, as the acceptor counts them.
     pub load: Arc<AtomicUsize>,
-    /// The core's counters.
-    pub metrics: Arc<CoreMetrics>,
     /// Who writes the access log, if it is on, and its form.
     pub log: Option<SyncSender<Vec<u8>>>,
     /// See [`Plan::log`].
     pub log_format: LogFormat,
     /// The sockets.
     pub sockets: mpsc::UnboundedReceiver<Accepted>,
+    /// The generations after the first.
+    pub switched: mpsc::UnboundedReceiver<Next>,
     /// Turns to true when the process is told to stop.
     pub drain: watch::Receiver<bool>,
 }
 
-/// One core's own state.
+/// One core's own state under one generation. A request keeps the one that it began with.
 pub struct Core {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) metrics: Arc<CoreMetrics>,
     pub(crate) log: Rc<AccessLog>,
-    pub(crate) ids: RequestIds,
-    upstreams: Box<[Upstream<RequestBody>]>,
+    pub(crate) ids: Rc<RequestIds>,
+    upstreams: Box<[Rc<Upstream<RequestBody>>]>,
     connections: Rc<Connections>,
 }
 
+/// The core as it is at present: what the next request begins with.
+#[derive(Debug)]
+pub struct Current(RefCell<Rc<Core>>);
+
+impl Current {
+    /// Of this moment.
+    pub fn get(&self) -> Rc<Core> {
+        Rc::clone(&self.0.borrow())
+    }
+}
+
 impl Core {
+    fn first(plan: &Next, log: AccessLog, ids: RequestIds, load: Arc<AtomicUsize>) -> Self {
+        let upstreams = plan.generation.targets.iter().cloned();
+        Self {
+            gateway: Arc::clone(&plan.generation.gateway),
+            metrics: Arc::clone(&plan.metrics),
+            log: Rc::new(log),
+            ids: Rc::new(ids),
+            upstreams: upstreams.map(|targets| Rc::new(Upstream::new(targets))).collect(),
+            connections: Rc::new(Connections::new(load)),
+        }
+    }
+
+    /// The same core under another configuration. Upstreams that are the same keep their connections.
+    fn next(&self, next: Next) -> Self {
+        let Next { generation, metrics } = next;
+        let same = generation.gateway.config.same_upstreams_of(&self.gateway.config);
+        let upstreams = same.iter().zip(&generation.targets).map(|(same, targets)| match same {
+            Some(UpstreamId(index)) => Rc::clone(&self.upstreams[*index]),
+            None => Rc::new(Upstream::new(targets.iter().cloned())),
+        });
+        Self {
+            upstreams: upstreams.collect(),
+            gateway: Arc::clone(&generation.gateway),
+            metrics,
+            log: Rc::clone(&self.log),
+            ids: Rc::clone(&self.ids),
+            connections: Rc::clone(&self.connections),
+        }
+    }
+
     /// Whether answers say farewell.
     pub fn is_draining(&self) -> bool {
         self.connections.stage() > Stage::Serving
@@ -147,30 +194,33 @@ pub fn run(plan: Plan) -> Result<(), CoreError> {
 }
 
 async fn serve(plan: Plan, ids: RequestIds) {
-    let Plan { gateway, targets, tls, load, metrics, log, log_format, mut sockets, mut drain } = plan;
-    let core = Rc::new(Core {
-        log: Rc::new(AccessLog::new(log, log_format, Arc::clone(&metrics))),
-        upstreams: targets.into_iter().map(Upstream::new).collect(),
-        connections: Rc::new(Connections::new(load)),
-        gateway,
-        metrics,
-        ids,
-    });
-    let door = connection::Door::new(&core, tls);
+    let Plan { first, load, log, log_format, mut sockets, mut switched, mut drain } = plan;
+    let log = AccessLog::new(log, log_format, Arc::clone(&first.metrics));
+    let core = Rc::new(Core::first(&first, log, ids, load));
+    let connections = Rc::clone(&core.connections);
+    let current = Rc::new(Current(RefCell::new(core)));
+    let mut door = connection::Door::new(&current, first.generation.tls.clone());
+    drop(first);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             accepted = sockets.recv() => match accepted {
-                Some(accepted) => door.enter(accepted, core.connections.enter()),
+                Some(accepted) => door.enter(accepted, connections.enter()),
                 None => break,
             },
             _ = drain.wait_for(|draining| *draining) => break,
-            _ = tick.tick() => core.tick(),
+            Some(next) = switched.recv() => {
+                let tls = next.generation.tls.clone();
+                let core = Rc::new(current.get().next(next));
+                current.0.replace(core);
+                door = connection::Door::new(&current, tls);
+            }
+            _ = tick.tick() => current.get().tick(),
         }
     }
-    finish(&core, &door, &mut sockets).await;
+    finish(&current.get(), &door, &mut sockets).await;
 }
 
 /// Lets what is in flight finish, as long as the configuration allows.

@@ -6,21 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
 
-use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
-use tokio_rustls::TlsAcceptor;
 
 use super::accept::CoreDoor;
-use super::core::{self, Accepted, CoreError, Plan};
+use super::core::{self, Accepted, CoreError, Next, Plan};
+use super::generation::Generation;
 use super::metrics::CoreMetrics;
-use crate::gateway::Gateway;
-use crate::upstream::Target;
 
 /// What every core gets a copy of.
 pub(super) struct Shared {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) targets: Vec<Vec<(Target, HeaderValue)>>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) generation: Arc<Generation>,
     pub(super) log: Option<SyncSender<Vec<u8>>>,
     pub(super) draining: watch::Receiver<bool>,
 }
@@ -28,6 +23,8 @@ pub(super) struct Shared {
 /// The threads that serve, as the main thread sees them.
 pub(super) struct Cores {
     pub(super) doors: Vec<CoreDoor>,
+    /// Where each takes its next generation.
+    pub(super) switches: Vec<mpsc::UnboundedSender<Next>>,
     pub(super) metrics: Vec<Arc<CoreMetrics>>,
     pub(super) ended: mpsc::UnboundedReceiver<Result<(), CoreError>>,
 }
@@ -37,12 +34,13 @@ impl Cores {
     pub(super) fn start(shared: Shared) -> io::Result<Self> {
         let count = std::thread::available_parallelism()?.get();
         let (tell, ended) = mpsc::unbounded_channel();
-        let mut cores = Self { doors: Vec::new(), metrics: Vec::new(), ended };
+        let mut cores = Self { doors: Vec::new(), switches: Vec::new(), metrics: Vec::new(), ended };
         for number in 0..count {
             let (sockets, inbox) = mpsc::unbounded_channel();
             let load = Arc::new(AtomicUsize::new(0));
-            let metrics = Arc::new(CoreMetrics::new(shared.targets.len()));
-            let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox);
+            let (switch, switched) = mpsc::unbounded_channel();
+            let metrics = Arc::new(CoreMetrics::new(shared.generation.targets.len()));
+            let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox, switched);
             let tell = tell.clone();
             let core = std::thread::Builder::new().name(format!("core-{number}"));
             core.spawn(move || {
@@ -50,6 +48,7 @@ impl Cores {
                 let _ = tell.send(unless_panics(|| core::run(plan)));
             })?;
             cores.doors.push(CoreDoor { sockets, load });
+            cores.switches.push(switch);
             cores.metrics.push(metrics);
         }
         Ok(cores)
@@ -72,16 +71,15 @@ impl Shared {
         load: Arc<AtomicUsize>,
         metrics: Arc<CoreMetrics>,
         sockets: mpsc::UnboundedReceiver<Accepted>,
+        switched: mpsc::UnboundedReceiver<Next>,
     ) -> Plan {
         Plan {
-            gateway: Arc::clone(&self.gateway),
-            targets: self.targets.clone(),
-            tls: self.tls.clone(),
+            first: Next { generation: Arc::clone(&self.generation), metrics },
             load,
-            metrics,
             log: self.log.clone(),
-            log_format: self.gateway.config.logs.format(),
+            log_format: self.generation.gateway.config.logs.format(),
             sockets,
+            switched,
             drain: self.draining.clone(),
         }
     }

@@ -4,6 +4,7 @@
 
 mod page;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -62,14 +63,19 @@ pub enum TokenResult {
     Revoked,
 }
 
-/// The counters of one core.
+/// The counters of one core, as one generation of the configuration numbers its upstreams.
 #[derive(Debug)]
 pub struct CoreMetrics {
     /// One for each upstream, and the last for requests that reached none.
-    upstreams: Box<[PerUpstream]>,
+    upstreams: Box<[Arc<PerUpstream>]>,
+    whole: Arc<Whole>,
+}
+
+/// What no upstream has a part in.
+#[derive(Debug, Default)]
+struct Whole {
     tokens: [Counter; 4],
-    /// Access log lines that nobody took.
-    pub(crate) lines_dropped: Counter,
+    lines_dropped: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -87,8 +93,18 @@ struct PerUpstream {
 impl CoreMetrics {
     /// All zero, for so many upstreams.
     pub fn new(upstreams: usize) -> Self {
-        let upstreams = (0..=upstreams).map(|_| PerUpstream::default()).collect();
-        Self { upstreams, tokens: Default::default(), lines_dropped: Counter::default() }
+        let upstreams = (0..=upstreams).map(|_| Arc::default()).collect();
+        Self { upstreams, whole: Arc::default() }
+    }
+
+    /// The same counters for the next generation, whose upstreams had these ids in this one. One that is new begins at
+    /// zero; one that is gone is forgotten with the last request to it.
+    pub fn for_next(&self, upstreams: &[Option<UpstreamId>]) -> Self {
+        let kept = |id: &Option<UpstreamId>| {
+            id.map_or_else(Arc::default, |UpstreamId(index)| Arc::clone(&self.upstreams[index]))
+        };
+        let none = self.upstreams.last().cloned();
+        Self { upstreams: upstreams.iter().map(kept).chain(none).collect(), whole: Arc::clone(&self.whole) }
     }
 
     /// An answer is complete.
@@ -123,7 +139,12 @@ impl CoreMetrics {
 
     /// A token was dealt with.
     pub fn token(&self, result: TokenResult) {
-        self.tokens[result as usize].add(1);
+        self.whole.tokens[result as usize].add(1);
+    }
+
+    /// So many access log lines were taken by nobody.
+    pub fn lost_lines(&self, lines: u64) {
+        self.whole.lines_dropped.add(lines);
     }
 
     /// So many connections to the upstream are idle.

@@ -9,39 +9,41 @@ pub mod connection;
 pub mod connections;
 pub mod core;
 mod cores;
+mod generation;
 pub mod metrics;
 mod probe;
+pub mod reload;
 pub mod request_ids;
 mod stream;
 mod tls;
 pub mod tunnel;
 pub mod watch;
+mod watched_files;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
-use http::{HeaderValue, Uri};
-use identity::Signer;
-use rustls::ClientConfig;
+use process::Settings;
 use rustls::pki_types::InvalidDnsNameError;
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal as listen_for};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use self::accept::{accept, listen};
 use self::core::CoreError;
 use self::cores::{Cores, Shared};
+use self::generation::Prepared;
 use self::probe::GatewayProbe;
-use self::request_ids::RequestIds;
+use self::reload::{Origin, Reloader, Reloads, Serving};
 pub use self::tls::TlsError;
-use crate::config::{Config, Server, Tls};
-use crate::gateway::Gateway;
-use crate::tokens::{Source, Subscriber, Subscription, follow, keep_fresh, sweep};
-use crate::upstream::{RootsError, Target, client_config};
+use crate::config::{Config, Tls};
+use crate::upstream::RootsError;
 
 /// Why the gateway does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -81,13 +83,10 @@ pub enum StartError {
 
 /// A gateway that listens and does not serve yet: whoever connects waits.
 pub struct Listening {
-    config: Config,
+    prepared: Prepared,
+    origin: Option<Origin>,
     public: TcpListener,
     private: TcpListener,
-    tls: Option<TlsAcceptor>,
-    targets: Vec<Vec<(Target, HeaderValue)>>,
-    key_sources: Vec<Source>,
-    subscription: Option<Subscription>,
 }
 
 impl Listening {
@@ -98,18 +97,15 @@ impl Listening {
     /// See [`StartError`].
     pub fn start(config: Config) -> Result<Self, StartError> {
         config.logs.init();
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let roots = if calls_https(&config) { Some(client_config()?) } else { None };
-        let targets = config.upstreams.iter().map(|upstream| targets(&upstream.servers, roots.as_ref()));
-        Ok(Self {
-            tls,
-            targets: targets.collect::<Result<_, _>>()?,
-            key_sources: sources(&config.tokens.jwks, roots.as_ref())?,
-            subscription: subscription(&config, roots.as_ref())?,
-            public: bound(config.listen)?,
-            private: bound(config.admin_listen)?,
-            config,
-        })
+        let prepared = Prepared::new(config)?;
+        let (public, private) = (bound(prepared.config.listen)?, bound(prepared.config.admin_listen)?);
+        Ok(Self { prepared, origin: None, public, private })
+    }
+
+    /// Reads the file again, with the same settings of the environment, when it changes and at SIGHUP.
+    #[must_use]
+    pub fn reloading(self, file: PathBuf, settings: Settings) -> Self {
+        Self { origin: Some(Origin { file, settings }), ..self }
     }
 
     /// Where requests come in; with a port, also if the configuration left it to the system.
@@ -141,31 +137,24 @@ impl Listening {
     }
 
     async fn serve_here(self, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
-        let Self { config, public, private, tls, targets, key_sources, subscription } = self;
-        let (refresh, listen, admin_listen) =
-            (config.tokens.jwks_refresh, public.local_addr()?, private.local_addr()?);
-        let upstreams: Vec<_> = config.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+        let Self { mut prepared, origin, public, private } = self;
+        let (listen, admin_listen) = (public.local_addr()?, private.local_addr()?);
+        let hangup = listen_for(SignalKind::hangup())?;
         let (drain, draining) = signal::channel(false);
         let (log, writer) = start_log()?;
-        let gateway = Arc::new(Gateway::new(config));
-        let shared = Shared { gateway: Arc::clone(&gateway), targets, tls, log, draining: draining.clone() };
-        let mut cores = Cores::start(shared)?;
+        let (tokens, upkeep) = prepared.new_tokens();
+        let generation = prepared.with(tokens);
+        let gateway = Arc::clone(&generation.gateway);
+        let mut cores = Cores::start(Shared { generation, log, draining: draining.clone() })?;
 
-        let probe = GatewayProbe {
-            gateway: Arc::clone(&gateway),
-            metrics: cores.metrics.clone(),
-            loads: cores.doors.iter().map(|door| Arc::clone(&door.load)).collect(),
-            upstreams,
-            draining,
-        };
-        let private = tokio::net::TcpListener::from_std(private)?;
-        let mut background = JoinSet::new();
-        background.spawn(process::private::serve(private, Arc::new(probe)));
-        background.spawn_local(keep_fresh(Arc::clone(&gateway.tokens), key_sources, refresh));
-        if let Some(subscription) = subscription {
-            background.spawn_local(follow(Arc::clone(&gateway.tokens), subscription));
-            background.spawn_local(sweep(Arc::clone(&gateway.tokens)));
-        }
+        let reloads = Reloads { read_at: SystemTime::now(), ..Reloads::default() };
+        let (serving, seen) = signal::channel(Serving { gateway, metrics: cores.metrics.clone(), reloads });
+        let loads = cores.doors.iter().map(|door| Arc::clone(&door.load)).collect();
+        let probe = Arc::new(GatewayProbe { serving: seen, loads, draining });
+        let mut operator = JoinSet::new();
+        operator.spawn(process::private::serve(tokio::net::TcpListener::from_std(private)?, probe));
+        let reloader =
+            Reloader { origin, hangup, serving, cores: std::mem::take(&mut cores.switches), upkeep };
         tracing::info!(%listen, %admin_listen, cores = cores.metrics.len(), "serving");
 
         let doors = std::mem::take(&mut cores.doors);
@@ -177,8 +166,9 @@ impl Listening {
             // The listener closes when this select is left.
             () = accept(public, doors) => Err(StartError::Background),
             Some(Err(error)) = cores.ended.recv() => Err(error.into()),
-            // None of them ends but by a fault, and without them keys and revocations would grow old unseen.
-            Some(_) = background.join_next() => Err(StartError::Background),
+            // Neither ends but by a fault.
+            () = reloader.run() => Err(StartError::Background),
+            Some(_) = operator.join_next() => Err(StartError::Background),
         };
         drain.send_replace(true);
         cores.join().await;
@@ -209,49 +199,4 @@ fn start_log() -> io::Result<LogWriter> {
 
 fn bound(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen(address).map_err(|source| StartError::Listen { address, source })
-}
-
-fn calls_https(config: &Config) -> bool {
-    let upstreams = config.upstreams.iter().any(|upstream| upstream.servers.iter().any(|server| server.tls));
-    let mut asked = config.tokens.jwks.iter().chain(&config.tokens.revocations);
-    upstreams || asked.any(|uri| uri.scheme_str() == Some("https"))
-}
-
-fn sources(uris: &[Uri], roots: Option<&Arc<ClientConfig>>) -> Result<Vec<Source>, StartError> {
-    let source = |uri: &Uri| {
-        let host = uri.host().unwrap_or_default().to_owned();
-        Source::new(uri, roots).map_err(|source| StartError::Name { host, source })
-    };
-    uris.iter().map(source).collect()
-}
-
-/// The gateway subscribes under the auth service's name, with the auth service's key.
-fn subscription(
-    config: &Config,
-    roots: Option<&Arc<ClientConfig>>,
-) -> Result<Option<Subscription>, StartError> {
-    let (Some(_), Some(auth)) = (config.tokens.feed_policy(), config.tokens.upstream) else {
-        return Ok(None);
-    };
-    let name = &config.upstream(auth).name;
-    let signer = Signer::new(name, &config.identity_key.upstream(name));
-    let subscriber = Subscriber::new(signer, RequestIds::new().map_err(CoreError::from)?);
-    Ok(Some(Subscription { sources: sources(&config.tokens.revocations, roots)?, subscriber }))
-}
-
-fn targets(
-    servers: &[Server],
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<Vec<(Target, HeaderValue)>, StartError> {
-    let target = |server: &Server| {
-        let target = match tls.filter(|_| server.tls) {
-            Some(config) => Target::tls(&server.host, server.port, Arc::clone(config))
-                .map_err(|source| StartError::Name { host: server.host.clone(), source })?,
-            None => Target::plain(&server.host, server.port),
-        };
-        // An authority has no character that a header may not have.
-        let host = HeaderValue::from_str(server.authority.as_str());
-        Ok((target, host.unwrap_or(const { HeaderValue::from_static("localhost") })))
-    };
-    servers.iter().map(target).collect()
 }

@@ -6,22 +6,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use process::private::{NotReady, Probe};
 use tokio::sync::watch;
 
-use super::metrics::{CoreMetrics, Gauges, render};
-use crate::gateway::Gateway;
+use super::metrics::{Gauges, render};
+use super::reload::Serving;
+use crate::tokens::Tokens;
 
 /// See the module.
 pub(super) struct GatewayProbe {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) metrics: Vec<Arc<CoreMetrics>>,
+    pub(super) serving: watch::Receiver<Serving>,
     pub(super) loads: Vec<Arc<AtomicUsize>>,
-    pub(super) upstreams: Vec<String>,
     pub(super) draining: watch::Receiver<bool>,
 }
 
 impl GatewayProbe {
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.serving.borrow().gateway.tokens)
+    }
+
     /// What is wrong with the feed, whether or not it matters.
     fn feed_trouble(&self) -> Option<String> {
-        let feed = self.gateway.tokens.feed()?;
+        let feed = self.tokens().feed()?;
         match feed.lag {
             _ if feed.overflowed => Some("revocations: more than there is room for".to_owned()),
             None => Some("revocations: no snapshot has come yet".to_owned()),
@@ -36,27 +39,33 @@ impl Probe for GatewayProbe {
     /// dead upstream does not count: the others are served.
     async fn ready(&self) -> Result<(), NotReady> {
         let draining = self.draining.borrow().then(|| "draining".to_owned());
-        let keys =
-            (!self.gateway.tokens.has_keys()).then(|| "keys: no key set has been fetched yet".to_owned());
-        let tokens = &self.gateway.tokens;
+        let tokens = self.tokens();
+        let keys = (!tokens.has_keys()).then(|| "keys: no key set has been fetched yet".to_owned());
         let feed = if tokens.revocations().are_in_doubt() { self.feed_trouble() } else { None };
         let reasons: Vec<_> = [draining, keys, feed].into_iter().flatten().collect();
         if reasons.is_empty() { Ok(()) } else { Err(NotReady(reasons)) }
     }
 
     fn details(&self) -> Vec<String> {
-        self.feed_trouble().into_iter().collect()
+        let refused = self.serving.borrow().reloads.refused;
+        let refused = refused.then(|| "configuration: the file was refused, see the log".to_owned());
+        self.feed_trouble().into_iter().chain(refused).collect()
     }
 
     fn metrics(&self) -> String {
+        let serving = self.serving.borrow();
+        let tokens = &serving.gateway.tokens;
         let gauges = Gauges {
             connections: self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum(),
-            known_tokens: self.gateway.tokens.known(),
-            has_keys: self.gateway.tokens.has_keys(),
-            fetches: self.gateway.tokens.fetches(),
-            feed: self.gateway.tokens.feed(),
+            known_tokens: tokens.known(),
+            has_keys: tokens.has_keys(),
+            fetches: tokens.fetches(),
+            feed: tokens.feed(),
             draining: *self.draining.borrow(),
+            reloads: serving.reloads,
         };
-        render(&self.metrics, &self.upstreams, gauges)
+        let upstreams = &serving.gateway.config.upstreams;
+        let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+        render(&serving.metrics, &names, gauges)
     }
 }

@@ -5,6 +5,7 @@
 mod bodies;
 mod forwarding;
 mod refusals;
+mod reload;
 mod revocations;
 mod stopping;
 mod support;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::support::{Client, IDENTITY_KEY, Setup, Upstream};
+use crate::support::{Client, GatewayProcess, IDENTITY_KEY, Setup, Upstream};
 
 type Certificate = CertifiedKey<rcgen::KeyPair>;
 
@@ -148,4 +148,24 @@ async fn an_upstream_over_tls_must_show_a_certificate_that_is_believed() {
     assert_eq!(client.ask("GET /good", &[]).await.body, b"secret");
     client.ask("GET /bad", &[]).await.expect(503, "unavailable");
     assert!(process.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_renewed_is_shown_to_whoever_comes() {
+    let orders = Upstream::telling().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (certificate("one.example"), certificate("one.example"));
+    let tables = format!("[tls]\ncertificates = [{}]", written(&old, folder.path(), "one"));
+    let gateway = GatewayProcess::start(&Setup { tables: &tables, ..Setup::of(&orders) }).await;
+    let mut client = connect(gateway.address, "one.example", &old).await.unwrap();
+    assert_eq!(client.ask("GET /public", &[]).await.status, 200);
+    // Nobody sends a signal: the files are looked at.
+    written(&new, folder.path(), "one");
+    eventually("the new certificate is shown", async || {
+        connect(gateway.address, "one.example", &new).await.ok().map(drop)
+    })
+    .await;
+    assert!(connect(gateway.address, "one.example", &old).await.is_err());
+    assert_eq!(client.ask("GET /public", &[]).await.status, 200, "an open connection lives");
+    assert_eq!((gateway.reloads("success").await, gateway.reloads("failure").await), (1, 0));
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{BOUNDS, CoreMetrics, Counter};
+use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
 
 /// Gauges that belong to the process and not to a core.
@@ -22,6 +23,8 @@ pub struct Gauges {
     pub feed: Option<FeedStatus>,
     /// Whether the process is on its way out.
     pub draining: bool,
+    /// How reloading the configuration went.
+    pub reloads: Reloads,
 }
 
 /// All metrics in the Prometheus text format; `names` are the upstreams' in the order of their ids.
@@ -33,6 +36,7 @@ pub fn render(cores: &[Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> S
     page.websockets(names);
     page.tokens();
     page.process(gauges);
+    page.reloads(gauges.reloads);
     if let Some(feed) = gauges.feed {
         page.feed(feed);
     }
@@ -150,7 +154,7 @@ impl Page<'_> {
         let name = "gateway_tokens_total";
         self.head(name, "counter", "Access tokens that requests presented.");
         for (index, result) in ["known", "checked", "refused", "revoked"].iter().enumerate() {
-            let count = self.sum(|core| &core.tokens[index]);
+            let count = self.sum(|core| &core.whole.tokens[index]);
             self.line(name, &format!("result=\"{result}\""), count);
         }
     }
@@ -174,9 +178,21 @@ impl Page<'_> {
             "Whether the process is stopping.",
             u8::from(gauges.draining),
         );
-        let dropped = self.sum(|core| &core.lines_dropped);
+        let dropped = self.sum(|core| &core.whole.lines_dropped);
         let help = "Access log lines lost because standard output was not read.";
         self.single("gateway_access_log_lines_dropped_total", "counter", help, dropped);
+    }
+
+    fn reloads(&mut self, reloads: Reloads) {
+        let name = "gateway_reloads_total";
+        self.head(name, "counter", "Attempts to take over a changed configuration.");
+        self.line(name, "result=\"success\"", reloads.results.0);
+        self.line(name, "result=\"failure\"", reloads.results.1);
+        let help = "Whether the last change of the configuration was refused: what serves is not what the file says.";
+        self.single("gateway_config_refused", "gauge", help, u8::from(reloads.refused));
+        let read_at = reloads.read_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let help = "When the configuration that serves was read, in Unix seconds.";
+        self.single("gateway_config_read_timestamp_seconds", "gauge", help, read_at.as_secs());
     }
 
     fn feed(&mut self, feed: FeedStatus) {
@@ -241,6 +257,7 @@ mod tests {
             "gateway_revocations 7",
             "gateway_revocations_stale 1",
             "gateway_revocations_lag_seconds +Inf",
+            "gateway_reloads_total{result=\"failure\"} 0",
             "gateway_revocations_received_total{kind=\"session\"} 4",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");

@@ -69,6 +69,11 @@ pub struct FeedStatus {
 /// The kinds of entries, as metrics call them.
 pub const KINDS: [&str; 5] = ["session", "user", "client", "key", "unknown"];
 
+/// Every set begins with a version that no other set has reached: a token that outlives its set, in an answer that
+/// flows on after a reload, is looked up anew.
+static FIRST_VERSION: AtomicU64 = AtomicU64::new(1);
+const VERSIONS: u64 = 1 << 32;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Revocations {
@@ -88,7 +93,7 @@ impl Revocations {
     pub(super) fn new(on_stale: Option<OnStale>) -> Self {
         Self {
             on_stale,
-            version: AtomicU64::new(1),
+            version: AtomicU64::new(FIRST_VERSION.fetch_add(VERSIONS, Ordering::Relaxed)),
             set: Set::default(),
             freshness: Freshness::new(Instant::now()),
             overflowed: AtomicBool::new(false),

@@ -54,7 +54,8 @@ impl<'a> Setup<'a> {
         Self { issuer: Some(issuer), ..Self::of(upstream) }
     }
 
-    fn text(&self) -> String {
+    /// The configuration file.
+    pub(crate) fn text(&self) -> String {
         // Port 1 is nobody's: without an issuer no key is ever found.
         let nowhere = || "http://127.0.0.1:1/".to_owned();
         let jwks = [Some(self.issuer.map_or_else(nowhere, Issuer::url)), self.second_issuer.map(Issuer::url)];

@@ -4,10 +4,12 @@ mod client;
 mod feed;
 mod gateway;
 mod issuer;
+mod process;
 mod upstream;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use feed::{Feed, later};
 pub(crate) use gateway::{Gateway, IDENTITY_KEY, Setup};
 pub(crate) use issuer::Issuer;
+pub(crate) use process::GatewayProcess;
 pub(crate) use upstream::{Seen, Upstream, full};

@@ -1,0 +1,131 @@
+//! One generation of the configuration: the checked file, and everything that is read or prepared for it before a
+//! core sees it. Whatever can fail fails here, so that a start or a reload is refused whole.
+
+use std::sync::Arc;
+
+use access_token::Verification;
+use http::{HeaderValue, Uri};
+use identity::Signer;
+use rustls::ClientConfig;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::StartError;
+use super::core::CoreError;
+use super::request_ids::RequestIds;
+use super::tls;
+use crate::config::{Config, Server};
+use crate::gateway::Gateway;
+use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
+use crate::upstream::{Target, client_config};
+
+/// A configuration of which every file was read.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    tls: Option<TlsAcceptor>,
+    targets: Vec<Vec<(Target, HeaderValue)>>,
+    key_sources: Vec<Source>,
+    subscription: Option<Subscription>,
+}
+
+/// What every core gets of it.
+pub struct Generation {
+    pub(super) gateway: Arc<Gateway>,
+    /// Where each upstream's servers are, by upstream, and what goes into their `Host`.
+    pub(super) targets: Vec<Vec<(Target, HeaderValue)>>,
+    /// TLS for clients, if there is any.
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// The tasks that keep one set of [`Tokens`] true; they end with it.
+pub(super) struct Upkeep(JoinSet<()>);
+
+impl Prepared {
+    /// Reads the files and looks at every address.
+    pub(super) fn new(config: Config) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let roots = if calls_https(&config) { Some(client_config()?) } else { None };
+        let targets = config.upstreams.iter().map(|upstream| targets(&upstream.servers, roots.as_ref()));
+        Ok(Self {
+            tls,
+            targets: targets.collect::<Result<_, _>>()?,
+            key_sources: sources(&config.tokens.jwks, roots.as_ref())?,
+            subscription: subscription(&config, roots.as_ref())?,
+            config,
+        })
+    }
+
+    /// The tokens of this configuration, nothing known yet, and the tasks that fill them.
+    pub(super) fn new_tokens(&mut self) -> (Arc<Tokens>, Upkeep) {
+        let config = &self.config.tokens;
+        let verification = Verification { issuer: config.issuer.clone(), audience: config.audience.clone() };
+        let (cool_down, wait) = (config.jwks_cooldown, config.jwks_wait);
+        let tokens = Arc::new(Tokens::new(verification, cool_down, wait, config.feed_policy()));
+        let mut tasks = JoinSet::new();
+        let sources = std::mem::take(&mut self.key_sources);
+        tasks.spawn_local(keep_fresh(Arc::clone(&tokens), sources, config.jwks_refresh));
+        if let Some(subscription) = self.subscription.take() {
+            tasks.spawn_local(follow(Arc::clone(&tokens), subscription));
+            tasks.spawn_local(sweep(Arc::clone(&tokens)));
+        }
+        (tokens, Upkeep(tasks))
+    }
+
+    /// Ready for the cores, with tokens of its own or of the generation before.
+    pub(super) fn with(self, tokens: Arc<Tokens>) -> Arc<Generation> {
+        let Self { config, tls, targets, .. } = self;
+        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens)), targets, tls })
+    }
+}
+
+impl Upkeep {
+    /// Resolves when a task has ended, which none does but by a fault: keys and revocations would grow old unseen.
+    pub(super) async fn failed(&mut self) {
+        self.0.join_next().await;
+    }
+}
+
+fn calls_https(config: &Config) -> bool {
+    let upstreams = config.upstreams.iter().any(|upstream| upstream.servers.iter().any(|server| server.tls));
+    let mut asked = config.tokens.jwks.iter().chain(&config.tokens.revocations);
+    upstreams || asked.any(|uri| uri.scheme_str() == Some("https"))
+}
+
+fn sources(uris: &[Uri], roots: Option<&Arc<ClientConfig>>) -> Result<Vec<Source>, StartError> {
+    let source = |uri: &Uri| {
+        let host = uri.host().unwrap_or_default().to_owned();
+        Source::new(uri, roots).map_err(|source| StartError::Name { host, source })
+    };
+    uris.iter().map(source).collect()
+}
+
+/// The gateway subscribes under the auth service's name, with the auth service's key.
+fn subscription(
+    config: &Config,
+    roots: Option<&Arc<ClientConfig>>,
+) -> Result<Option<Subscription>, StartError> {
+    let (Some(_), Some(auth)) = (config.tokens.feed_policy(), config.tokens.upstream) else {
+        return Ok(None);
+    };
+    let name = &config.upstream(auth).name;
+    let signer = Signer::new(name, &config.identity_key.upstream(name));
+    let subscriber = Subscriber::new(signer, RequestIds::new().map_err(CoreError::from)?);
+    Ok(Some(Subscription { sources: sources(&config.tokens.revocations, roots)?, subscriber }))
+}
+
+fn targets(
+    servers: &[Server],
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<Vec<(Target, HeaderValue)>, StartError> {
+    let target = |server: &Server| {
+        let target = match tls.filter(|_| server.tls) {
+            Some(config) => Target::tls(&server.host, server.port, Arc::clone(config))
+                .map_err(|source| StartError::Name { host: server.host.clone(), source })?,
+            None => Target::plain(&server.host, server.port),
+        };
+        // An authority has no character that a header may not have.
+        let host = HeaderValue::from_str(server.authority.as_str());
+        Ok((target, host.unwrap_or(const { HeaderValue::from_static("localhost") })))
+    };
+    servers.iter().map(target).collect()
+}
