@@ -61,28 +61,30 @@ impl Arrival {
     }
 
     fn check(record: Record, admission: &Admission) -> Result<Self, RefusedLine> {
-        let role = record.role.map(|role| role.parse().map_err(|_error| RefusedLine::Role)).transpose()?;
-        if role == Some(Role::Admin) && !admission.admins {
-            return Err(RefusedLine::Admin);
-        }
-        let status = record.status.map(|status| status.parse().map_err(|_error| RefusedLine::Status));
-        let hash = record.password_hash.as_deref().map(foreign_hash::check).transpose();
-        let time = |field, text: Option<String>| {
-            text.map(|text| time(&text, admission.now).ok_or(RefusedLine::Time(field))).transpose()
-        };
-        let since = time("emailVerifiedAt", record.email_verified_at)?;
+        let since = time("emailVerifiedAt", record.email_verified_at, admission)?;
         Ok(Self {
             id: record.id.map(|id| id_of(&id).ok_or(RefusedLine::Id)).transpose()?,
             email: Email::parse(&record.email.unwrap_or_default()).map_err(RefusedLine::Email)?,
-            password_hash: hash.map_err(RefusedLine::PasswordHash)?,
-            role,
-            status: status.transpose()?,
-            created_at: time("createdAt", record.created_at)?,
+            password_hash: hash(record.password_hash.as_deref())?,
+            role: record.role.map(|role| role_of(&role, admission)).transpose()?,
+            status: record.status.map(|text| text.parse().map_err(|_| RefusedLine::Status)).transpose()?,
+            created_at: time("createdAt", record.created_at, admission)?,
             verified: verified(record.email_verified, since)?,
             demo: record.demo.unwrap_or_default(),
             second_factor: record.second_factor.unwrap_or_default(),
         })
     }
+}
+
+fn role_of(text: &str, admission: &Admission) -> Result<Role, RefusedLine> {
+    match text.parse() {
+        Ok(Role::Admin) if !admission.admins => Err(RefusedLine::Admin),
+        role => role.map_err(|_| RefusedLine::Role),
+    }
+}
+
+fn hash(text: Option<&str>) -> Result<Option<PasswordHash>, RefusedLine> {
+    text.map(foreign_hash::check).transpose().map_err(RefusedLine::PasswordHash)
 }
 
 /// Nobody has the id of all zeros: it is what is written where there is none.
@@ -91,8 +93,16 @@ fn id_of(text: &str) -> Option<UserId> {
     id.map(UserId)
 }
 
+fn time(
+    field: &'static str,
+    text: Option<String>,
+    admission: &Admission,
+) -> Result<Option<OffsetDateTime>, RefusedLine> {
+    text.map(|text| time_of(&text, admission.now).ok_or(RefusedLine::Time(field))).transpose()
+}
+
 /// In UTC, as finely as PostgreSQL keeps it: what is stored must equal what was read.
-fn time(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+fn time_of(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     let time = time.replace_nanosecond(time.microsecond() * 1_000).ok()?;
     (time >= OffsetDateTime::UNIX_EPOCH && time <= now + CLOCKS).then_some(time)

@@ -111,36 +111,36 @@ impl<'a> Import<'a> {
         newcomers: &[Newcomer<'_>],
         outcomes: &[Outcome],
     ) -> QueryResult<()> {
-        let made: Vec<_> = newcomers
-            .iter()
-            .zip(outcomes)
-            .filter_map(|(newcomer, outcome)| (*outcome == Outcome::Imported).then_some(newcomer))
-            .collect();
+        let pairs = newcomers.iter().zip(outcomes);
+        let made =
+            pairs.filter_map(|(newcomer, outcome)| (*outcome == Outcome::Imported).then_some(newcomer));
+        let made: Vec<_> = made.collect();
         if made.is_empty() {
             return Ok(());
         }
-        let demo = made.iter().filter(|newcomer| newcomer.arrival.demo);
-        let demo: Vec<_> = demo.map(|newcomer| demo_accounts::user_id.eq(newcomer.id.0)).collect();
-        if !demo.is_empty() {
-            diesel::insert_into(demo_accounts::table).values(demo).execute(connection).await?;
-        }
+        mark_demo(connection, &made).await?;
         for admin in made.iter().filter(|newcomer| newcomer.role() == Role::Admin) {
             let detail = json!({"by": "operator", "import": self.id, "role": Role::Admin});
             let event = Event { user: Some(admin.id), ..self.event(Kind::AccountCreated, detail) };
             audit::insert(connection, &event).await?;
         }
-        let detail = json!({
-            "by": "operator",
-            "import": self.id,
-            "lines": {"from": lines.from, "to": lines.to},
-            "accounts": made.len(),
-        });
+        let lines = json!({"from": lines.from, "to": lines.to});
+        let detail = json!({"by": "operator", "import": self.id, "lines": lines, "accounts": made.len()});
         audit::insert(connection, &self.event(Kind::AccountsImported, detail)).await
     }
 
     fn event(&self, kind: Kind, detail: Value) -> Event<'_> {
         Event { kind, user: None, session: None, actor: None, device: &self.device, detail }
     }
+}
+
+async fn mark_demo(connection: &mut AsyncPgConnection, made: &[&Newcomer<'_>]) -> QueryResult<()> {
+    let demo = made.iter().filter(|newcomer| newcomer.arrival.demo);
+    let demo: Vec<_> = demo.map(|newcomer| demo_accounts::user_id.eq(newcomer.id.0)).collect();
+    if !demo.is_empty() {
+        diesel::insert_into(demo_accounts::table).values(demo).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// A batch of which some lines are settled.
