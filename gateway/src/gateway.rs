@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use identity::names;
 
@@ -71,6 +71,7 @@ impl Gateway {
 pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) -> Response<ResponseBody> {
     let gateway = &*core.gateway;
     let (parts, incoming) = request.into_parts();
+    let multiplexed = parts.version == Version::HTTP_2;
     let (instant, number) = peer.watch.request_started();
     let arrival = Arrival { instant, time: SystemTime::now() };
     let body = RequestBody::new(incoming, &peer.watch, number);
@@ -95,7 +96,8 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
         peer.tunnel.replace(Some(Tunnel::new(switched, exchange)));
         return answer;
     }
-    if core.is_draining() || peer.watch.is_undrained() {
+    // HTTP/2 knows no such header, and has GOAWAY.
+    if !multiplexed && (core.is_draining() || peer.watch.is_undrained()) {
         answer.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
     }
     answer.map(|body| body.ending(exchange))
@@ -113,6 +115,9 @@ async fn pass(
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Gateway { config, routes, cors, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
+    if parts.version == Version::HTTP_2 {
+        canonical::flatten(&mut parts)?;
+    }
     canonical::drop_connection_headers(&mut parts.headers)?;
     let path = canonical::request(&parts, &config.hosts)?;
     https::require(config.mode, client, &parts, path)?;

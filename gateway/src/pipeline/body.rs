@@ -235,6 +235,7 @@ fn poll_upstream(
     watch: &Watch,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, BodyError>>> {
+    watch.answer_taken();
     loop {
         if let Some(expired) = watch.expired() {
             return Poll::Ready(Some(Err(expired.into())));
@@ -246,6 +247,7 @@ fn poll_upstream(
         watch.download_moved();
         let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
         if let Ok(data) = frame.into_data() {
+            watch.answer_offered();
             return Poll::Ready(Some(Ok(data)));
         }
     }

@@ -11,6 +11,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Version};
 
 mod escapes;
+mod http2;
+
+pub use http2::flatten;
 
 /// The methods that are routed. All others, `CONNECT` and `TRACE` among them, are refused.
 pub const METHODS: [Method; 7] =

@@ -1,4 +1,4 @@
-//! One client connection: TLS if there is any, then HTTP/1.1 until either side has had enough.
+//! One client connection: TLS if there is any, then HTTP/2 if the client chose it, else HTTP/1.1, until either side has had enough.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Place, Stage};
 use super::core::{Accepted, Current, canonical};
+use super::http2;
 use super::stream::{Socket, Stream};
 use super::tunnel::Tunnel;
 use super::watch::{Limits, Verdict, Watch};
@@ -36,11 +37,19 @@ pub struct Peer {
     pub tunnel: RefCell<Option<Tunnel>>,
 }
 
+impl Peer {
+    /// The same, for one stream of the connection.
+    pub(super) fn stream(&self, watch: Rc<Watch>) -> Self {
+        Self { watch, tunnel: RefCell::default(), ..*self }
+    }
+}
+
 /// How connections of one core are served that come in under its present configuration.
 pub struct Door {
     current: Rc<Current>,
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
+    head: usize,
     limits: Limits,
 }
 
@@ -55,13 +64,16 @@ impl Door {
             .header_read_timeout(None)
             .max_header_size(limits.head)
             .max_buf_size(limits.head.max(MIN_BUFFER));
-        let limits = Limits {
-            head: timeouts.head,
-            first_byte: timeouts.first_byte,
-            idle: timeouts.idle,
-            min_rate: timeouts.min_rate,
-        };
-        Self { current: Rc::clone(current), tls, http, limits }
+        let (head, limits) = (
+            limits.head,
+            Limits {
+                head: timeouts.head,
+                first_byte: timeouts.first_byte,
+                idle: timeouts.idle,
+                min_rate: timeouts.min_rate,
+            },
+        );
+        Self { current: Rc::clone(current), tls, http, head, limits }
     }
 
     /// Serves a socket as a task of this core.
@@ -74,10 +86,16 @@ impl Door {
             watch,
             tunnel: RefCell::default(),
         });
+        let (head, limits) = (self.head, self.limits);
         let (current, tls, http) = (Rc::clone(&self.current), self.tls.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
             let Ok(socket) = open(socket, tls, peer.watch.clone()).await else { return };
-            serve(socket, &http, current, peer, &place).await;
+            if socket.is_http2() {
+                // Large, and not to be part of what every connection is.
+                Box::pin(http2::serve(socket, head, limits, current, &peer, &place)).await;
+            } else {
+                serve(socket, &http, current, peer, &place).await;
+            }
         });
     }
 }

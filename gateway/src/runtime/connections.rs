@@ -49,6 +49,8 @@ pub struct Place {
     connections: Rc<Connections>,
     index: usize,
     known: Cell<bool>,
+    /// Whether a socket goes with it; streams of one share its count.
+    is_socket: bool,
 }
 
 impl Connections {
@@ -65,12 +67,21 @@ impl Connections {
 
     /// Takes a place for a socket that was handed over.
     pub fn enter(self: &Rc<Self>) -> Place {
+        self.place(true)
+    }
+
+    /// Takes a place for a stream of a connection that has its own.
+    pub fn enter_stream(self: &Rc<Self>) -> Place {
+        self.place(false)
+    }
+
+    fn place(self: &Rc<Self>, is_socket: bool) -> Place {
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut open = self.open.borrow_mut();
             open.push(None);
             open.len() - 1
         });
-        Place { connections: Rc::clone(self), index, known: Cell::new(false) }
+        Place { connections: Rc::clone(self), index, known: Cell::new(false), is_socket }
     }
 
     /// Where the core is on its way to the end.
@@ -120,13 +131,20 @@ impl Place {
     pub fn stage(&self) -> Stage {
         self.connections.stage()
     }
+
+    /// All connections of the core.
+    pub const fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open.borrow_mut()[self.index] = None;
         self.connections.free.borrow_mut().push(self.index);
-        self.connections.load.fetch_sub(1, Ordering::Relaxed);
+        if self.is_socket {
+            self.connections.load.fetch_sub(1, Ordering::Relaxed);
+        }
         self.connections.left.notify_one();
     }
 }

@@ -10,6 +10,7 @@ pub mod connections;
 pub mod core;
 mod cores;
 mod generation;
+mod http2;
 pub mod metrics;
 mod probe;
 pub mod reload;

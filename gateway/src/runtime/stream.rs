@@ -49,6 +49,11 @@ impl Stream {
         Self { socket, watch, linger: None }
     }
 
+    /// Whether the client chose HTTP/2, which it can do only over TLS.
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(&self.socket, Socket::Tls(io) if super::tls::is_http2(io.get_ref().1))
+    }
+
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self
             .linger

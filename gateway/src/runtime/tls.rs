@@ -41,7 +41,15 @@ pub enum TlsError {
     Tls(#[from] rustls::Error),
 }
 
-/// Reads the certificates and prepares to serve TLS 1.2 and 1.3, for HTTP/1.1.
+/// HTTP/2's name in ALPN (RFC 9113 section 3.1).
+const HTTP2: &[u8] = b"h2";
+
+/// Whether a client that may choose chose HTTP/2.
+pub(super) fn is_http2(connection: &rustls::ServerConnection) -> bool {
+    connection.alpn_protocol() == Some(HTTP2)
+}
+
+/// Reads the certificates and prepares to serve TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
 /// See [`TlsError`].
@@ -51,7 +59,7 @@ pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByName(certified)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -79,6 +79,8 @@ enum Client {
     Head(Instant),
     /// A request is being served.
     Busy,
+    /// No stream is open, and bytes need not mean that one will be.
+    Resting(Instant),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +131,8 @@ pub struct Watch {
     exchange: Cell<u64>,
     undrained: Cell<bool>,
     answered: Cell<bool>,
+    /// Whether this is one stream of a connection, whose socket tells nothing of its own progress.
+    is_stream: bool,
 }
 
 impl Watch {
@@ -150,7 +154,24 @@ impl Watch {
             exchange: Cell::new(0),
             undrained: Cell::new(false),
             answered: Cell::new(false),
+            is_stream: false,
         }
+    }
+
+    /// A stream of HTTP/2 whose request has just arrived.
+    pub fn of_stream(limits: Limits, now: Instant) -> Self {
+        Self { is_stream: true, ..Self::new(limits, now) }
+    }
+
+    /// Streams are open on this connection, and have their own watches.
+    pub fn is_busy(&self) {
+        self.client.set(Client::Busy);
+    }
+
+    /// The last stream of this connection is over. Until the next one only `idle` counts: what comes in may be
+    /// acknowledgements, and a client that sends nothing else is not kept for it.
+    pub fn rests(&self, now: Instant) {
+        self.client.set(Client::Resting(now));
     }
 
     /// How long a head, or a handshake before the first one, may take.
@@ -187,7 +208,7 @@ impl Watch {
         let arrival = match self.client.get() {
             Client::Head(since) if self.exchange.get() > 0 => since,
             // The first head's wait began with the connection, and a pipelined head was never seen coming.
-            Client::Head(_) | Client::Idle(_) | Client::Busy => Instant::now(),
+            Client::Head(_) | Client::Idle(_) | Client::Resting(_) | Client::Busy => Instant::now(),
         };
         self.client.set(Client::Busy);
         self.answered.set(false);
@@ -304,6 +325,20 @@ impl Watch {
         self.download.set(None);
     }
 
+    /// A part of the answer was handed over for the client. A stream is told in no other way whether it is taken.
+    pub fn answer_offered(&self) {
+        if self.is_stream {
+            self.write.set(Some(Instant::now()));
+        }
+    }
+
+    /// The next part of the answer is asked for, so the one before is being taken.
+    pub fn answer_taken(&self) {
+        if self.is_stream {
+            self.write.set(None);
+        }
+    }
+
     /// What went wrong with the exchange under way.
     pub fn expired(&self) -> Option<Expired> {
         self.expired.get()
@@ -345,7 +380,7 @@ impl Watch {
 
     fn client_deadline(&self) -> Option<Instant> {
         match self.client.get() {
-            Client::Idle(since) => Some(since + self.limits.idle),
+            Client::Idle(since) | Client::Resting(since) => Some(since + self.limits.idle),
             Client::Head(since) => Some(since + self.limits.head),
             Client::Busy => None,
         }

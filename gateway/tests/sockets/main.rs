@@ -4,6 +4,7 @@
 
 mod bodies;
 mod forwarding;
+mod http2;
 mod refusals;
 mod reload;
 mod revocations;

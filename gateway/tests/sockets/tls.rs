@@ -16,14 +16,14 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::support::{Client, GatewayProcess, IDENTITY_KEY, Setup, Upstream};
 
-type Certificate = CertifiedKey<rcgen::KeyPair>;
+pub(crate) type Certificate = CertifiedKey<rcgen::KeyPair>;
 
-fn certificate(name: &str) -> Certificate {
+pub(crate) fn certificate(name: &str) -> Certificate {
     generate_simple_self_signed([name.to_owned()]).unwrap()
 }
 
 /// Writes both files; answers the line of `[tls] certificates`.
-fn written(certificate: &Certificate, folder: &Path, name: &str) -> String {
+pub(crate) fn written(certificate: &Certificate, folder: &Path, name: &str) -> String {
     let (cert, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
     std::fs::write(&cert, certificate.cert.pem()).unwrap();
     std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
