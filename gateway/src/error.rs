@@ -150,7 +150,9 @@ impl Rejection {
 const fn not_canonical(refusal: NotCanonical) -> (StatusCode, &'static str) {
     match refusal {
         NotCanonical::Method => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
-        NotCanonical::UnknownHost => (StatusCode::MISDIRECTED_REQUEST, codes::MISDIRECTED_REQUEST),
+        NotCanonical::UnknownHost | NotCanonical::Misdirected => {
+            (StatusCode::MISDIRECTED_REQUEST, codes::MISDIRECTED_REQUEST)
+        }
         NotCanonical::Expectation => (StatusCode::EXPECTATION_FAILED, codes::EXPECTATION_FAILED),
         _ => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
     }
@@ -192,6 +194,7 @@ mod tests {
     fn what_clients_are_told() {
         check(NotCanonical::DotSegment, 400, "bad_request", None);
         check(NotCanonical::UnknownHost, 421, "misdirected_request", None);
+        check(NotCanonical::Misdirected, 421, "misdirected_request", None);
         check(NotCanonical::Expectation, 417, "expectation_failed", None);
         check(NotCanonical::Method, 405, "method_not_allowed", Some((ALLOW, canonical::ALLOW)));
         check(NoRoute::Path, 404, "not_found", None);

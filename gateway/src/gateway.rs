@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use crate::config::{Access, Config};
 use crate::error::Rejection;
 use crate::pipeline::authenticate::{self, Unauthenticated};
 use crate::pipeline::body::{RequestBody, ResponseBody};
+use crate::pipeline::canonical::NotCanonical;
 use crate::pipeline::client::Client;
 use crate::pipeline::cors::{self, Cors};
 use crate::pipeline::forward::forward;
@@ -75,7 +76,8 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let (instant, number) = peer.watch.request_started();
     let arrival = Arrival { instant, time: SystemTime::now() };
     let body = RequestBody::new(incoming, &peer.watch, number);
-    let client = Client::of(peer.address, peer.tls, &parts.headers, &gateway.config.trusted_proxies);
+    let client =
+        Client::of(peer.address, peer.shown.is_some(), &parts.headers, &gateway.config.trusted_proxies);
     let request_id = client.request_id(&parts.headers).cloned().unwrap_or_else(|| core.ids.next());
     let origin = gateway.cors.allowed(&parts.headers).cloned();
     let head = (&parts.method, &parts.uri);
@@ -120,6 +122,10 @@ async fn pass(
     }
     canonical::drop_connection_headers(&mut parts.headers)?;
     let path = canonical::request(&parts, &config.hosts)?;
+    // A trusted proxy opens its own connections, by whatever name.
+    if !client.behind_proxy && !peer.may_ask_for(parts.headers.get(HOST)) {
+        return Err(NotCanonical::Misdirected.into());
+    }
     https::require(config.mode, client, &parts, path)?;
     if let Some(headers) = cors.preflight(&parts)? {
         return Ok(preflight(headers));

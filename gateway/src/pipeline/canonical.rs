@@ -69,6 +69,8 @@ pub enum NotCanonical {
     Host,
     #[error("This host is not served here.")]
     UnknownHost,
+    #[error("This connection was opened for another host.")]
+    Misdirected,
     #[error("More than one Authorization header was sent.")]
     Authorizations,
     #[error("This Transfer-Encoding is not supported.")]

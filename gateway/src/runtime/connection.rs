@@ -9,28 +9,30 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use http::HeaderValue;
 use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
-use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Place, Stage};
 use super::core::{Accepted, Current, canonical};
 use super::http2;
 use super::stream::{Socket, Stream};
+use super::tls::{Handshakes, Shown};
 use super::tunnel::Tunnel;
 use super::watch::{Limits, Verdict, Watch};
 use crate::gateway::handle;
+use crate::pipeline::canonical::host_name;
 
 /// Whom a connection belongs to.
 #[derive(Debug)]
 pub struct Peer {
     /// The other end: the client, or a proxy.
     pub address: IpAddr,
-    /// Whether it speaks TLS to us.
-    pub tls: bool,
+    /// What it was shown, if it speaks TLS to us.
+    pub shown: Option<Shown>,
     /// The connection's time limits.
     pub watch: Rc<Watch>,
     /// What the connection goes on as, once the answer that says so is out.
@@ -40,14 +42,20 @@ pub struct Peer {
 impl Peer {
     /// The same, for one stream of the connection.
     pub(super) fn stream(&self, watch: Rc<Watch>) -> Self {
-        Self { watch, tunnel: RefCell::default(), ..*self }
+        Self { address: self.address, shown: self.shown.clone(), watch, tunnel: RefCell::default() }
+    }
+
+    /// Whether a request for this host may come over this connection.
+    pub fn may_ask_for(&self, host: Option<&HeaderValue>) -> bool {
+        let Some(shown) = &self.shown else { return true };
+        host.and_then(|host| host_name(host.to_str().ok()?)).is_some_and(|name| shown.is_for(name))
     }
 }
 
 /// How connections of one core are served that come in under its present configuration.
 pub struct Door {
     current: Rc<Current>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Handshakes>,
     http: http1::Builder,
     head: usize,
     limits: Limits,
@@ -55,7 +63,7 @@ pub struct Door {
 
 impl Door {
     /// Takes the limits from the configuration. A connection keeps them; its requests look at `current` anew.
-    pub fn new(current: &Rc<Current>, tls: Option<TlsAcceptor>) -> Self {
+    pub fn new(current: &Rc<Current>, tls: Option<Handshakes>) -> Self {
         let core = current.get();
         let (timeouts, limits) = (&core.gateway.config.timeouts, &core.gateway.config.limits);
         let mut http = http1::Builder::new();
@@ -80,16 +88,11 @@ impl Door {
     pub fn enter(&self, accepted: Accepted, place: Place) {
         let Accepted { socket, peer } = accepted;
         let watch = Rc::new(Watch::new(self.limits, Instant::now()));
-        let peer = Rc::new(Peer {
-            address: canonical(peer),
-            tls: self.tls.is_some(),
-            watch,
-            tunnel: RefCell::default(),
-        });
         let (head, limits) = (self.head, self.limits);
         let (current, tls, http) = (Rc::clone(&self.current), self.tls.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
-            let Ok(socket) = open(socket, tls, peer.watch.clone()).await else { return };
+            let Ok((socket, shown)) = open(socket, tls, Rc::clone(&watch)).await else { return };
+            let peer = Rc::new(Peer { address: canonical(peer), shown, watch, tunnel: RefCell::default() });
             if socket.is_http2() {
                 // Large, and not to be part of what every connection is.
                 Box::pin(http2::serve(socket, head, limits, current, &peer, &place)).await;
@@ -106,15 +109,15 @@ const MIN_BUFFER: usize = 64 << 10;
 /// The handshake has as long as a request head.
 async fn open(
     socket: std::net::TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Handshakes>,
     watch: Rc<Watch>,
-) -> std::io::Result<Stream> {
+) -> std::io::Result<(Stream, Option<Shown>)> {
     let socket = TcpStream::from_std(socket)?;
-    let Some(tls) = tls else { return Ok(Stream::new(Socket::Plain(socket), watch)) };
+    let Some(tls) = tls else { return Ok((Stream::new(Socket::Plain(socket), watch), None)) };
     let limit = watch.head_limit();
-    let socket = tokio::time::timeout(limit, tls.accept(socket)).await.map_err(std::io::Error::from)?;
-    let socket = socket.inspect_err(|error| tracing::debug!(%error, "TLS handshake"))?;
-    Ok(Stream::new(Socket::Tls(Box::new(socket)), watch))
+    let opened = tokio::time::timeout(limit, tls.accept(socket)).await.map_err(std::io::Error::from)?;
+    let (socket, shown) = opened.inspect_err(|error| tracing::debug!(%error, "TLS handshake"))?;
+    Ok((Stream::new(Socket::Tls(Box::new(socket)), watch), Some(shown)))
 }
 
 async fn serve(stream: Stream, http: &http1::Builder, current: Rc<Current>, peer: Rc<Peer>, place: &Place) {

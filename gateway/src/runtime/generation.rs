@@ -8,12 +8,11 @@ use http::{HeaderValue, Uri};
 use identity::Signer;
 use rustls::ClientConfig;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::StartError;
 use super::core::CoreError;
 use super::request_ids::RequestIds;
-use super::tls;
+use super::tls::{self, Handshakes};
 use crate::config::{Config, Server};
 use crate::gateway::Gateway;
 use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
@@ -22,7 +21,7 @@ use crate::upstream::{Target, client_config};
 /// A configuration of which every file was read.
 pub(super) struct Prepared {
     pub(super) config: Config,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Handshakes>,
     targets: Vec<Vec<(Target, HeaderValue)>>,
     key_sources: Vec<Source>,
     subscription: Option<Subscription>,
@@ -34,7 +33,7 @@ pub struct Generation {
     /// Where each upstream's servers are, by upstream, and what goes into their `Host`.
     pub(super) targets: Vec<Vec<(Target, HeaderValue)>>,
     /// TLS for clients, if there is any.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Handshakes>,
 }
 
 /// The tasks that keep one set of [`Tokens`] true; they end with it.
@@ -43,7 +42,7 @@ pub(super) struct Upkeep(JoinSet<()>);
 impl Prepared {
     /// Reads the files and looks at every address.
     pub(super) fn new(config: Config) -> Result<Self, StartError> {
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.tls.as_ref().map(tls::handshakes).transpose()?;
         let roots = if calls_https(&config) { Some(client_config()?) } else { None };
         let targets = config.upstreams.iter().map(|upstream| targets(&upstream.servers, roots.as_ref()));
         Ok(Self {

@@ -184,7 +184,7 @@ impl Listening {
 /// # Errors
 /// See [`TlsError`].
 pub fn certificates_are_usable(tls: &Tls) -> Result<(), TlsError> {
-    tls::acceptor(tls).map(drop)
+    tls::handshakes(tls).map(drop)
 }
 
 type LogWriter = (Option<SyncSender<Vec<u8>>>, Option<JoinHandle<()>>);

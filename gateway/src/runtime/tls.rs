@@ -1,4 +1,5 @@
-//! TLS on the public listener: the certificates of the configuration, chosen by the client's server name.
+//! TLS on the public listener: the certificates of the configuration, chosen by the client's server name, and
+//! which hosts a connection that was opened with one may ask for.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::config::{Certificate, Tls};
 
@@ -49,18 +52,59 @@ pub(super) fn is_http2(connection: &rustls::ServerConnection) -> bool {
     connection.alpn_protocol() == Some(HTTP2)
 }
 
+/// TLS as it is spoken under one configuration.
+#[derive(Clone)]
+pub struct Handshakes {
+    acceptor: TlsAcceptor,
+    certificates: Arc<ByName>,
+}
+
+impl Handshakes {
+    /// Ends a client's TLS, and says what the client was shown.
+    pub(super) async fn accept(&self, socket: TcpStream) -> std::io::Result<(TlsStream<TcpStream>, Shown)> {
+        let stream = self.acceptor.accept(socket).await?;
+        let asked = stream.get_ref().1.server_name().map(Box::from);
+        let certificate = self.certificates.choose(asked.as_deref());
+        Ok((stream, Shown { asked, certificate }))
+    }
+}
+
+/// What a client asked for when it opened its connection, and which certificate it got.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    asked: Option<Box<str>>,
+    certificate: Option<Arc<CertifiedKey>>,
+}
+
+impl Shown {
+    /// Whether requests for a host may come over this connection: the one that was asked for, and any other that the
+    /// certificate speaks for, since browsers then use one connection for both (RFC 9113 section 9.1.1).
+    pub(super) fn is_for(&self, host: &str) -> bool {
+        if self.asked.as_deref().is_some_and(|asked| asked.eq_ignore_ascii_case(host)) {
+            return true;
+        }
+        let host = host.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host);
+        name.is_ok_and(|name| self.certificate.as_ref().is_some_and(|certified| is_for(certified, &name)))
+    }
+}
+
 /// Reads the certificates and prepares to serve TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
 /// See [`TlsError`].
-pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
-    let certified = tls.certificates.iter().map(certified).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn handshakes(tls: &Tls) -> Result<Handshakes, TlsError> {
+    let certificates = tls.certificates.iter().map(certified).collect::<Result<Vec<_>, _>>()?;
+    let certificates = Arc::new(ByName(certificates));
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(ByName(certified)));
+        .with_cert_resolver(Arc::<ByName>::clone(&certificates));
     config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    // Sealed in the ticket itself, so that whichever core a client comes back to can open it. Its keys are made anew
+    // every six hours, and kept for one time more.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(Handshakes { acceptor: TlsAcceptor::from(Arc::new(config)), certificates })
 }
 
 fn certified(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
@@ -85,7 +129,13 @@ struct ByName(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let asked = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        self.choose(hello.server_name())
+    }
+}
+
+impl ByName {
+    fn choose(&self, asked: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let asked = asked.and_then(|name| ServerName::try_from(name).ok());
         let fits =
             |certified: &&Arc<CertifiedKey>| asked.as_ref().is_some_and(|name| is_for(certified, name));
         self.0.iter().find(fits).or(self.0.first()).cloned()

@@ -7,19 +7,24 @@ use std::sync::Arc;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use test_support::{TestProcess, eventually, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::support::{Client, GatewayProcess, IDENTITY_KEY, Setup, Upstream};
+use crate::support::{Client, Gateway, GatewayProcess, IDENTITY_KEY, Setup, Upstream};
 
 pub(crate) type Certificate = CertifiedKey<rcgen::KeyPair>;
 
+/// For a name, and for the host that the tests' client asks for.
 pub(crate) fn certificate(name: &str) -> Certificate {
-    generate_simple_self_signed([name.to_owned()]).unwrap()
+    certificate_for(&[name, "localhost"])
+}
+
+fn certificate_for(names: &[&str]) -> Certificate {
+    generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 /// Writes both files; answers the line of `[tls] certificates`.
@@ -35,6 +40,10 @@ async fn connect(
     name: &str,
     trusted: &Certificate,
 ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    connect_with(&client_config(trusted), address, name).await
+}
+
+fn client_config(trusted: &Certificate) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -42,9 +51,17 @@ async fn connect(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Arc::new(config)
+}
+
+async fn connect_with(
+    config: &Arc<ClientConfig>,
+    address: SocketAddr,
+    name: &str,
+) -> std::io::Result<Client<TlsStream<TcpStream>>> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
-    Ok(Client::over(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+    Ok(Client::over(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?))
 }
 
 #[tokio::test]
@@ -74,6 +91,51 @@ async fn the_listener_speaks_tls_with_the_certificate_that_is_asked_for() {
     client.send(&body).await;
     assert_eq!(client.answer(false).await.status, 200);
     assert_eq!(orders.last().body.len(), body.len());
+}
+
+#[tokio::test]
+async fn a_connection_is_for_the_name_it_was_opened_with_and_those_of_its_certificate() {
+    let orders = Upstream::telling().await;
+    let folder = tempfile::tempdir().unwrap();
+    let one = certificate_for(&["one.example", "127.0.0.1", "also.example"]);
+    let two = certificate_for(&["two.example"]);
+    let certificates = [written(&one, folder.path(), "one"), written(&two, folder.path(), "two")].join(", ");
+    let tables = format!("[tls]\ncertificates = [{certificates}]");
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    let proxied = Setup { tables: &tables, top: "trusted_proxies = [\"127.0.0.1\"]", ..Setup::of(&orders) };
+    let proxied = proxied.start().await;
+    let check = async |gateway: &Gateway, name, certificate, host: &str, status: u16| {
+        let mut client = connect(gateway.address, name, certificate).await.unwrap();
+        client.send(format!("GET /public HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(client.answer(false).await.status, status, "{name} {host}");
+    };
+    check(&gateway, "one.example", &one, "one.example", 200).await;
+    check(&gateway, "one.example", &one, "ONE.example.:443", 200).await;
+    check(&gateway, "one.example", &one, "also.example", 200).await;
+    check(&gateway, "one.example", &one, "two.example", 421).await;
+    check(&gateway, "two.example", &two, "two.example", 200).await;
+    check(&gateway, "two.example", &two, "one.example", 421).await;
+    // An address is no server name: the client sent none.
+    check(&gateway, "127.0.0.1", &one, "127.0.0.1", 200).await;
+    check(&gateway, "127.0.0.1", &one, "also.example", 200).await;
+    check(&gateway, "127.0.0.1", &one, "two.example", 421).await;
+    check(&proxied, "one.example", &one, "two.example", 200).await;
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_wherever_the_client_comes_back() {
+    let (orders, folder) = (Upstream::telling().await, tempfile::tempdir().unwrap());
+    let one = certificate("one.example");
+    let tables = format!("[tls]\ncertificates = [{}]", written(&one, folder.path(), "one"));
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    let config = client_config(&one);
+    let mut kinds = Vec::new();
+    for _ in 0..6 {
+        let mut client = connect_with(&config, gateway.address, "one.example").await.unwrap();
+        assert_eq!(client.ask("GET /public", &[]).await.status, 200);
+        kinds.push(client.stream().get_ref().1.handshake_kind().unwrap());
+    }
+    assert!(kinds[1..].iter().all(|kind| *kind == HandshakeKind::Resumed), "{kinds:?}");
 }
 
 #[tokio::test]

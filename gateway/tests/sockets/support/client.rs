@@ -31,6 +31,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Self { stream: BufReader::new(stream) }
     }
 
+    pub(crate) fn stream(&self) -> &S {
+        self.stream.get_ref()
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(bytes.as_ref()).await.unwrap();
         self.stream.get_mut().flush().await.unwrap();
