@@ -7,7 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use gateway::cli::{Cli, Command};
-use gateway::{commands, config::Config, runtime::Listening};
+use gateway::{
+    commands,
+    config::Config,
+    runtime::{Inherited, Listening},
+};
 use process::{Settings, shutdown};
 
 fn main() -> ExitCode {
@@ -24,7 +28,8 @@ fn run(Cli { command, config }: Cli) -> Result<()> {
         None => {
             let (file, settings) = (config()?, Settings::load());
             let config = Config::load(&file, settings.clone())?;
-            return Ok(Listening::start(config)?.reloading(file, settings).serve(shutdown::signal)?);
+            let listening = Listening::start(config, Inherited::take()?)?;
+            return Ok(listening.reloading(file, settings).serve(shutdown::signal)?);
         }
         Some(Command::Check) => commands::check(&config()?, Settings::load())?,
         Some(Command::Explain(asked)) => commands::explain(&asked.into(), &load(&config()?)?)?,

@@ -50,9 +50,14 @@ impl TestProcess {
     }
 
     /// Starts any command, with its output kept line by line.
-    pub fn spawn(name: &str, mut command: Command) -> Self {
+    pub fn spawn(name: &str, command: Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
+    }
+
+    /// Likewise, with a standard input: a file, a pipe, or a socket to hand over.
+    pub fn spawn_with(name: &str, mut command: Command, stdin: impl Into<Stdio>) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

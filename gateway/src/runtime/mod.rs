@@ -15,6 +15,7 @@ pub mod metrics;
 mod probe;
 pub mod reload;
 pub mod request_ids;
+mod sockets;
 mod stream;
 mod tls;
 pub mod tunnel;
@@ -42,6 +43,7 @@ use self::cores::{Cores, Shared};
 use self::generation::Prepared;
 use self::probe::GatewayProbe;
 use self::reload::{Origin, Reloader, Reloads, Serving};
+pub use self::sockets::{Inherited, InheritedError};
 pub use self::tls::TlsError;
 use crate::config::{Config, Tls};
 use crate::upstream::RootsError;
@@ -92,14 +94,16 @@ pub struct Listening {
 
 impl Listening {
     /// Begins to log, takes both addresses and reads every file, so that what can fail fails before anything is
-    /// served.
+    /// served. A socket that was inherited is taken in place of the address that the configuration names.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(config: Config, inherited: Inherited) -> Result<Self, StartError> {
         config.logs.init();
         let prepared = Prepared::new(config)?;
-        let (public, private) = (bound(prepared.config.listen)?, bound(prepared.config.admin_listen)?);
+        let Inherited { public, admin } = inherited;
+        let public = public.map_or_else(|| bound(prepared.config.listen), Ok)?;
+        let private = admin.map_or_else(|| bound(prepared.config.admin_listen), Ok)?;
         Ok(Self { prepared, origin: None, public, private })
     }
 

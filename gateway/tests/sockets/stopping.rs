@@ -7,7 +7,7 @@ use test_support::{TestProcess, eventually, free_port};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::support::{Client, IDENTITY_KEY, Issuer, Setup, Upstream, full};
+use crate::support::{Client, GatewayProcess, IDENTITY_KEY, Issuer, Load, Setup, Upstream, full};
 
 /// An upstream that answers when it is told to.
 async fn held() -> (Upstream, Arc<Notify>) {
@@ -122,4 +122,41 @@ async fn the_process_logs_each_request_and_stops_at_sigterm() {
     for secret in [&token, "secret=1", "ann@example.com", IDENTITY_KEY] {
         assert!(!all.contains(secret), "{secret} in\n{all}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_is_replaced_under_load_and_nobody_notices() {
+    let (orders, issuer) = (Upstream::telling().await, Issuer::new().await);
+    let setup = Setup::with(&orders, &issuer);
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut serving = GatewayProcess::start_on(&setup, &socket).await;
+    assert_eq!(serving.address, socket.local_addr().unwrap(), "the file names another");
+    serving.ready().await;
+    let load = Load::start(serving.address, &issuer.token()).await;
+    for _ in 0..3 {
+        load.more(300).await;
+        let next = GatewayProcess::start_on(&setup, &socket).await;
+        next.ready().await;
+        let mut old = std::mem::replace(&mut serving, next);
+        assert!(old.process.stop().await.success());
+    }
+    load.more(300).await;
+    let (answered, farewells) = load.stop().await;
+    assert!(answered > 1_200 && farewells >= 8, "{answered} {farewells}");
+}
+
+#[tokio::test]
+async fn a_socket_that_nobody_asked_for_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, Setup::of(&Upstream::telling().await).text()).unwrap();
+    let mut command = std::process::Command::new("/bin/sh");
+    let script = "exec 3<&0; LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    command.arg("-c").arg(script).arg(test_support::binary("gateway")).arg("--config").arg(file);
+    command.env_clear().envs([("APP_ENV", "development"), ("IDENTITY_KEY", IDENTITY_KEY)]);
+    command.envs([("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "public")]);
+    // Its standard input is no socket.
+    let mut process = TestProcess::spawn("gateway", command);
+    assert!(!process.ended().await.success());
+    process.line_with("\"public\" is not one that listens").await;
 }

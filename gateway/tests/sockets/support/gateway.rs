@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use gateway::config::Config;
-use gateway::runtime::Listening;
+use gateway::runtime::{Inherited, Listening};
 use process::Settings;
 use test_support::eventually;
 use tokio::sync::oneshot;
@@ -98,7 +98,7 @@ impl<'a> Setup<'a> {
             vec![("APP_ENV", "development"), ("IDENTITY_KEY", IDENTITY_KEY), ("LOG", "off")];
         environment.extend(self.environment.iter().copied());
         let config = Config::parse(&self.text(), Settings::from_pairs(environment)).unwrap();
-        let listening = Listening::start(config).unwrap();
+        let listening = Listening::start(config, Inherited::default()).unwrap();
         let (address, admin) = (listening.address().unwrap(), listening.admin_address().unwrap());
         let (stop, stopped) = oneshot::channel();
         let stop_signal = || {

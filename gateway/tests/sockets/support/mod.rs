@@ -4,6 +4,7 @@ mod client;
 mod feed;
 mod gateway;
 mod issuer;
+mod load;
 mod process;
 mod upstream;
 
@@ -11,5 +12,6 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use feed::{Feed, later};
 pub(crate) use gateway::{Gateway, IDENTITY_KEY, Setup};
 pub(crate) use issuer::Issuer;
+pub(crate) use load::Load;
 pub(crate) use process::GatewayProcess;
 pub(crate) use upstream::{Seen, Upstream, full};

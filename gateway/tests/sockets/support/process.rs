@@ -1,11 +1,13 @@
 //! The real binary with a configuration file that a test rewrites while it runs.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
-use test_support::{TestProcess, eventually};
+use test_support::{TestProcess, binary, eventually};
 
 use super::{Answer, Client, IDENTITY_KEY, Setup};
 
@@ -20,13 +22,27 @@ pub(crate) struct GatewayProcess {
 impl GatewayProcess {
     /// Starts it, and waits until it listens.
     pub(crate) async fn start(setup: &Setup<'_>) -> Self {
+        let mut command = Command::new(binary("gateway"));
+        command.env_clear();
+        Self::spawn(setup, command, Stdio::null()).await
+    }
+
+    /// Starts it as systemd would: on a socket that is open already, and that it finds as its third descriptor.
+    pub(crate) async fn start_on(setup: &Setup<'_>, socket: &TcpListener) -> Self {
+        let mut command = Command::new("/bin/sh");
+        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ exec \"$0\" \"$@\"";
+        command.arg("-c").arg(script).arg(binary("gateway"));
+        command.env_clear().envs([("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "public")]);
+        let socket = OwnedFd::from(socket.try_clone().unwrap());
+        Self::spawn(setup, command, socket).await
+    }
+
+    async fn spawn(setup: &Setup<'_>, mut command: Command, stdin: impl Into<Stdio>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(file(&folder), setup.text()).unwrap();
-        let environment =
-            [("APP_ENV", "development"), ("LOG_FORMAT", "json"), ("IDENTITY_KEY", IDENTITY_KEY)];
-        let environment = environment.map(|(name, value)| (name, value.to_owned()));
-        let file = file(&folder);
-        let process = TestProcess::start("gateway", &["--config", file.to_str().unwrap()], environment);
+        command.envs([("APP_ENV", "development"), ("LOG_FORMAT", "json"), ("IDENTITY_KEY", IDENTITY_KEY)]);
+        command.arg("--config").arg(file(&folder));
+        let process = TestProcess::spawn_with("gateway", command, stdin);
         let line = process.line_with("\"serving\"").await;
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = |key: &str| line[key].as_str().unwrap().parse().unwrap();
