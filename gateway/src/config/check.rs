@@ -221,7 +221,7 @@ fn timeouts(timeouts: &file::Timeouts, wrong: &mut Complaints<'_>) -> Timeouts {
 }
 
 /// A limit of zero would refuse everything.
-fn some_time(key: &str, text: &Spanned<DurationText>, wrong: &mut Complaints<'_>) -> Duration {
+pub(super) fn some_time(key: &str, text: &Spanned<DurationText>, wrong: &mut Complaints<'_>) -> Duration {
     let duration = text.get_ref().0;
     if duration.is_zero() {
         wrong.at(&text.span(), format_args!("`{key}` may not be zero"));

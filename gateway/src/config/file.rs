@@ -118,6 +118,22 @@ pub(super) struct Upstream {
     pub(super) servers: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) plaintext: bool,
+    pub(super) health: Option<Health>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Health {
+    pub(super) path: Spanned<String>,
+    pub(super) port: Option<Spanned<u16>>,
+    #[serde(default = "seconds::<5>")]
+    pub(super) interval: Spanned<DurationText>,
+    #[serde(default = "seconds::<1>")]
+    pub(super) timeout: Spanned<DurationText>,
+    #[serde(default = "times::<2>")]
+    pub(super) healthy: Spanned<u32>,
+    #[serde(default = "times::<3>")]
+    pub(super) unhealthy: Spanned<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,6 +172,10 @@ fn complaint(text: &str, error: &toml::de::Error) -> Complaint {
 
 fn seconds<const N: u64>() -> Spanned<DurationText> {
     Spanned::new(0..0, DurationText(Duration::from_secs(N)))
+}
+
+fn times<const N: u32>() -> Spanned<u32> {
+    Spanned::new(0..0, N)
 }
 
 fn minutes<const N: u64>() -> Spanned<DurationText> {

@@ -160,6 +160,25 @@ pub struct Upstream {
     pub name: String,
     /// Its replicas, at least one.
     pub servers: Vec<Server>,
+    /// How they are checked; none: by their answers only.
+    pub health: Option<Health>,
+}
+
+/// How the servers of an upstream are asked whether they are well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for: path and query. Any 2xx is good.
+    pub path: Uri,
+    /// Another port than the one that requests go to, spoken to in clear.
+    pub port: Option<u16>,
+    /// From one check to the next.
+    pub interval: Duration,
+    /// For a whole check.
+    pub timeout: Duration,
+    /// Good checks in a row that bring a server back.
+    pub healthy: u32,
+    /// Bad checks in a row that take a server out.
+    pub unhealthy: u32,
 }
 
 /// One replica of an upstream.

@@ -333,6 +333,29 @@ fn servers_are_read_with_their_ports() {
 }
 
 #[test]
+fn checks_of_an_upstream() {
+    let with =
+        |lines: &str| SMALL.replace("[[routes]]", &format!("[upstreams.auth.health]\n{lines}\n[[routes]]"));
+    let health = parsed(&with("path = \"/readyz\"\nport = 9081")).upstreams[0].health.clone().unwrap();
+    assert_eq!((health.path.to_string().as_str(), health.port), ("/readyz", Some(9081)));
+    assert_eq!((health.interval.as_secs(), health.timeout.as_secs()), (5, 1));
+    assert_eq!((health.healthy, health.unhealthy), (2, 3));
+    assert_eq!(parsed(SMALL).upstreams[0].health, None);
+    let check_with = |lines: &str, expected| check(&with(lines), &DEVELOPMENT, expected);
+    check_with("path = \"http://a/readyz\"", &[(12, "is no path")]);
+    check_with("path = \"readyz\"", &[(12, "is no path")]);
+    check_with(
+        "path = \"/\"\nport = 0\nhealthy = 0\ninterval = \"0s\"",
+        &[
+            (13, "`port` may not be zero"),
+            (14, "`healthy` may not be zero"),
+            (15, "`interval` may not be zero"),
+        ],
+    );
+    check_replaced("[\"http://127.0.0.1:8081\"]", "[\"http://a\", \"HTTP://a\"]", &[(10, "is there twice")]);
+}
+
+#[test]
 fn hosts_and_origins_as_they_are_sent() {
     check_replaced("[\"localhost\"]", "[\"Example.COM.\", \"[::1]\", \"my_host\"]", &[]);
     for wrong in ["http://localhost", "localhost:80", "*", "", "a b", "::1"] {

@@ -8,10 +8,10 @@ use process::Mode;
 use rustls::pki_types::ServerName;
 use toml::Spanned;
 
-use super::check::Complaints;
+use super::check::{Complaints, some_time};
 use super::file;
 use super::values::OneOrMany;
-use super::{Server, Upstream, UpstreamId};
+use super::{Health, Server, Upstream, UpstreamId};
 
 /// The upstreams in the order of their names, and their ids by name.
 pub(super) fn upstreams(
@@ -30,11 +30,46 @@ pub(super) fn upstreams(
         }
         let servers = upstream.servers.get_ref().iter();
         let servers = servers.filter_map(|text| server(text, upstream.plaintext, mode, wrong)).collect();
+        once_each(upstream.servers.get_ref(), wrong);
+        let health = upstream.health.and_then(|written| health(&written, wrong));
         let name = name.into_inner();
         names.insert(name.clone(), UpstreamId(list.len()));
-        list.push(Upstream { name, servers });
+        list.push(Upstream { name, servers, health });
     }
     (list, names)
+}
+
+/// A server that is there twice would get twice its share.
+fn once_each(servers: &[Spanned<String>], wrong: &mut Complaints<'_>) {
+    for (index, server) in servers.iter().enumerate() {
+        if servers.iter().take(index).any(|before| before.get_ref().eq_ignore_ascii_case(server.get_ref())) {
+            wrong.at(&server.span(), format_args!("{:?} is there twice", server.get_ref()));
+        }
+    }
+}
+
+fn health(written: &file::Health, wrong: &mut Complaints<'_>) -> Option<Health> {
+    for (key, number) in [("healthy", &written.healthy), ("unhealthy", &written.unhealthy)] {
+        if *number.get_ref() == 0 {
+            wrong.at(&number.span(), format_args!("`{key}` may not be zero"));
+        }
+    }
+    if let Some(port) = written.port.as_ref().filter(|port| *port.get_ref() == 0) {
+        wrong.at(&port.span(), "`port` may not be zero");
+    }
+    let text = written.path.get_ref();
+    let path = text.parse::<Uri>().ok().filter(|uri| text.starts_with('/') && uri.authority().is_none());
+    if path.is_none() {
+        wrong.at(&written.path.span(), format_args!("{text:?} is no path; write it like \"/readyz\""));
+    }
+    Some(Health {
+        path: path?,
+        port: written.port.as_ref().map(|port| *port.get_ref()),
+        interval: some_time("interval", &written.interval, wrong),
+        timeout: some_time("timeout", &written.timeout, wrong),
+        healthy: *written.healthy.get_ref(),
+        unhealthy: *written.unhealthy.get_ref(),
+    })
 }
 
 /// The upstream that a value names.

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::observe::Exchange;
 use crate::runtime::watch::{Expired, Watch};
-use crate::upstream::Lease;
+use crate::upstream::{Lease, Sendable};
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,8 @@ pub enum BodyError {
 /// A client's body on its way to an upstream.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    /// None when there is nothing and never was.
+    incoming: Option<Incoming>,
     watch: Rc<Watch>,
     exchange: u64,
     limit: u64,
@@ -46,6 +47,7 @@ impl RequestBody {
     /// The body of the exchange that is under way.
     pub fn new(incoming: Incoming, watch: &Rc<Watch>, exchange: u64) -> Self {
         let finished = incoming.is_end_stream();
+        let incoming = (!finished).then_some(incoming);
         Self { incoming, watch: Rc::clone(watch), exchange, limit: u64::MAX, received: 0, finished }
     }
 
@@ -96,7 +98,8 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+            let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
                 if let Some(watch) = self.watch() {
                     watch.upload_waits();
                 }
@@ -108,7 +111,7 @@ impl Body for RequestBody {
             };
             if let Ok(data) = frame.into_data() {
                 self.count(&data)?;
-                if self.incoming.is_end_stream() {
+                if self.incoming.as_ref().is_none_or(Incoming::is_end_stream) {
                     self.finish();
                 }
                 return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -121,7 +124,14 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Sendable for RequestBody {
+    fn nothing(&self) -> Option<Self> {
+        let none = || Self { incoming: None, watch: Rc::clone(&self.watch), ..*self };
+        self.incoming.is_none().then(none)
     }
 }
 

@@ -4,7 +4,6 @@
 //! particular ones.
 
 use std::error::Error;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -20,7 +19,7 @@ use crate::error::{Rejection, chain};
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
 use crate::runtime::watch::{Expired, Watch};
-use crate::upstream::{SendError, Upstream};
+use crate::upstream::{SendError, Upstream, is_lost};
 
 /// Why an upstream's answer cannot be passed on.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +92,7 @@ impl ForwardError {
     /// What the client is told.
     pub fn rejection(&self) -> Rejection {
         match self {
-            Self::Send(SendError::Unreachable(_)) => Rejection::Unreachable,
+            Self::Send(SendError::Unreachable(_) | SendError::NoneHealthy) => Rejection::Unreachable,
             Self::Send(SendError::Broken(error)) => match client_fault(error) {
                 Some(BodyError::TooLarge(limit)) => BodyTooLarge { limit: *limit }.into(),
                 Some(_) => Rejection::BrokenBody,
@@ -132,12 +131,6 @@ impl ForwardError {
             None => tracing::debug!(upstream, request_id, error, "a request broke off"),
         }
     }
-}
-
-/// Whether the connection ended, in whatever way, before the answer's head was there.
-fn is_lost(error: &hyper::Error) -> bool {
-    let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    ended || error.is_body_write_aborted() || error.source().is_some_and(|cause| cause.is::<io::Error>())
 }
 
 /// hyper reports a request body's own error as the cause of the exchange's.

@@ -98,13 +98,13 @@ impl Current {
 
 impl Core {
     fn first(plan: &Next, log: AccessLog, ids: RequestIds, load: Arc<AtomicUsize>) -> Self {
-        let upstreams = plan.generation.targets.iter().cloned();
+        let clusters = plan.generation.clusters.iter().map(Arc::clone);
         Self {
             gateway: Arc::clone(&plan.generation.gateway),
             metrics: Arc::clone(&plan.metrics),
             log: Rc::new(log),
             ids: Rc::new(ids),
-            upstreams: upstreams.map(|targets| Rc::new(Upstream::new(targets))).collect(),
+            upstreams: clusters.map(|cluster| Rc::new(Upstream::new(cluster))).collect(),
             connections: Rc::new(Connections::new(load)),
         }
     }
@@ -113,9 +113,9 @@ impl Core {
     fn next(&self, next: Next) -> Self {
         let Next { generation, metrics } = next;
         let same = generation.gateway.config.same_upstreams_of(&self.gateway.config);
-        let upstreams = same.iter().zip(&generation.targets).map(|(same, targets)| match same {
+        let upstreams = same.iter().zip(&generation.clusters).map(|(same, cluster)| match same {
             Some(UpstreamId(index)) => Rc::clone(&self.upstreams[*index]),
-            None => Rc::new(Upstream::new(targets.iter().cloned())),
+            None => Rc::new(Upstream::new(Arc::clone(cluster))),
         });
         Self {
             upstreams: upstreams.collect(),

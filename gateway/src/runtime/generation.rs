@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use access_token::Verification;
-use http::{HeaderValue, Uri};
+use http::Uri;
 use identity::Signer;
 use rustls::ClientConfig;
 use tokio::task::JoinSet;
@@ -13,16 +13,17 @@ use super::StartError;
 use super::core::CoreError;
 use super::request_ids::RequestIds;
 use super::tls::{self, Handshakes};
-use crate::config::{Config, Server};
+use super::upstreams;
+use crate::config::{Config, UpstreamId};
 use crate::gateway::Gateway;
 use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
-use crate::upstream::{Target, client_config};
+use crate::upstream::{Cluster, client_config};
 
 /// A configuration of which every file was read.
 pub(super) struct Prepared {
     pub(super) config: Config,
     tls: Option<Handshakes>,
-    targets: Vec<Vec<(Target, HeaderValue)>>,
+    clusters: Vec<Arc<Cluster>>,
     key_sources: Vec<Source>,
     subscription: Option<Subscription>,
 }
@@ -30,8 +31,8 @@ pub(super) struct Prepared {
 /// What every core gets of it.
 pub struct Generation {
     pub(super) gateway: Arc<Gateway>,
-    /// Where each upstream's servers are, by upstream, and what goes into their `Host`.
-    pub(super) targets: Vec<Vec<(Target, HeaderValue)>>,
+    /// The servers of each upstream.
+    pub(super) clusters: Vec<Arc<Cluster>>,
     /// TLS for clients, if there is any.
     pub(super) tls: Option<Handshakes>,
 }
@@ -44,10 +45,10 @@ impl Prepared {
     pub(super) fn new(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::handshakes).transpose()?;
         let roots = if calls_https(&config) { Some(client_config()?) } else { None };
-        let targets = config.upstreams.iter().map(|upstream| targets(&upstream.servers, roots.as_ref()));
+        let clusters = config.upstreams.iter().map(|upstream| upstreams::cluster(upstream, roots.as_ref()));
         Ok(Self {
             tls,
-            targets: targets.collect::<Result<_, _>>()?,
+            clusters: clusters.collect::<Result<_, _>>()?,
             key_sources: sources(&config.tokens.jwks, roots.as_ref())?,
             subscription: subscription(&config, roots.as_ref())?,
             config,
@@ -70,10 +71,20 @@ impl Prepared {
         (tokens, Upkeep(tasks))
     }
 
+    /// Upstreams that are the same keep what is known of their servers.
+    pub(super) fn keep_clusters(&mut self, older: &Config, clusters: &[Arc<Cluster>]) {
+        let same = self.config.same_upstreams_of(older);
+        for (cluster, same) in self.clusters.iter_mut().zip(same) {
+            if let Some(kept) = same.and_then(|UpstreamId(index)| clusters.get(index)) {
+                *cluster = Arc::clone(kept);
+            }
+        }
+    }
+
     /// Ready for the cores, with tokens of its own or of the generation before.
     pub(super) fn with(self, tokens: Arc<Tokens>) -> Arc<Generation> {
-        let Self { config, tls, targets, .. } = self;
-        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens)), targets, tls })
+        let Self { config, tls, clusters, .. } = self;
+        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens)), clusters, tls })
     }
 }
 
@@ -110,21 +121,4 @@ fn subscription(
     let signer = Signer::new(name, &config.identity_key.upstream(name));
     let subscriber = Subscriber::new(signer, RequestIds::new().map_err(CoreError::from)?);
     Ok(Some(Subscription { sources: sources(&config.tokens.revocations, roots)?, subscriber }))
-}
-
-fn targets(
-    servers: &[Server],
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<Vec<(Target, HeaderValue)>, StartError> {
-    let target = |server: &Server| {
-        let target = match tls.filter(|_| server.tls) {
-            Some(config) => Target::tls(&server.host, server.port, Arc::clone(config))
-                .map_err(|source| StartError::Name { host: server.host.clone(), source })?,
-            None => Target::plain(&server.host, server.port),
-        };
-        // An authority has no character that a header may not have.
-        let host = HeaderValue::from_str(server.authority.as_str());
-        Ok((target, host.unwrap_or(const { HeaderValue::from_static("localhost") })))
-    };
-    servers.iter().map(target).collect()
 }

@@ -3,6 +3,7 @@
 //! Every counter has one writer, its core, so counting is a plain store; only a scrape reads across cores.
 
 mod page;
+mod servers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

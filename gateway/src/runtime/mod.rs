@@ -19,6 +19,7 @@ mod sockets;
 mod stream;
 mod tls;
 pub mod tunnel;
+mod upstreams;
 pub mod watch;
 mod watched_files;
 
@@ -79,7 +80,7 @@ pub enum StartError {
     /// A core.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// What accepts, fetches keys, follows revocations or answers the operator has failed.
+    /// What accepts, fetches keys, follows revocations, looks after upstreams or answers the operator has failed.
     #[error("a task in the background has failed")]
     Background,
 }
@@ -149,17 +150,25 @@ impl Listening {
         let (log, writer) = start_log()?;
         let (tokens, upkeep) = prepared.new_tokens();
         let generation = prepared.with(tokens);
-        let gateway = Arc::clone(&generation.gateway);
+        let (gateway, clusters) = (Arc::clone(&generation.gateway), generation.clusters.clone());
+        let watching = upstreams::keep_true(&clusters, &gateway.config.upstreams);
         let mut cores = Cores::start(Shared { generation, log, draining: draining.clone() })?;
 
         let reloads = Reloads { read_at: SystemTime::now(), ..Reloads::default() };
-        let (serving, seen) = signal::channel(Serving { gateway, metrics: cores.metrics.clone(), reloads });
+        let (serving, seen) =
+            signal::channel(Serving { gateway, clusters, metrics: cores.metrics.clone(), reloads });
         let loads = cores.doors.iter().map(|door| Arc::clone(&door.load)).collect();
         let probe = Arc::new(GatewayProbe { serving: seen, loads, draining });
         let mut operator = JoinSet::new();
         operator.spawn(process::private::serve(tokio::net::TcpListener::from_std(private)?, probe));
-        let reloader =
-            Reloader { origin, hangup, serving, cores: std::mem::take(&mut cores.switches), upkeep };
+        let reloader = Reloader {
+            origin,
+            hangup,
+            serving,
+            cores: std::mem::take(&mut cores.switches),
+            upkeep,
+            watching,
+        };
         tracing::info!(%listen, %admin_listen, cores = cores.metrics.len(), "serving");
 
         let doors = std::mem::take(&mut cores.doors);

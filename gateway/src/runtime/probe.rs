@@ -64,8 +64,6 @@ impl Probe for GatewayProbe {
             draining: *self.draining.borrow(),
             reloads: serving.reloads,
         };
-        let upstreams = &serving.gateway.config.upstreams;
-        let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-        render(&serving.metrics, &names, gauges)
+        render(&serving.metrics, &serving.clusters, gauges)
     }
 }

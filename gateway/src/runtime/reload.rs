@@ -11,16 +11,18 @@ use std::time::{Duration, SystemTime};
 use process::Settings;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use super::StartError;
 use super::core::Next;
 use super::generation::{Prepared, Upkeep};
 use super::metrics::CoreMetrics;
 use super::watched_files::WatchedFiles;
+use super::{StartError, upstreams};
 use crate::config::{Config, ConfigError};
 use crate::error::chain;
 use crate::gateway::Gateway;
 use crate::tokens::Tokens;
+use crate::upstream::Cluster;
 
 /// How long a new `[tokens]` may take until its key set and its revocations are there.
 const TOKENS_LIMIT: Duration = Duration::from_secs(5);
@@ -37,6 +39,7 @@ pub(super) struct Origin {
 #[derive(Debug)]
 pub(super) struct Serving {
     pub(super) gateway: Arc<Gateway>,
+    pub(super) clusters: Vec<Arc<Cluster>>,
     pub(super) metrics: Vec<Arc<CoreMetrics>>,
     pub(super) reloads: Reloads,
 }
@@ -71,23 +74,31 @@ enum ReloadError {
     Tokens,
 }
 
-/// Watches and reloads; also the owner of the tasks behind the tokens that are used.
+/// Watches and reloads; also the owner of the tasks behind the tokens and clusters that are used.
 pub(super) struct Reloader {
     pub(super) origin: Option<Origin>,
     pub(super) hangup: Signal,
     pub(super) serving: watch::Sender<Serving>,
     pub(super) cores: Vec<mpsc::UnboundedSender<Next>>,
     pub(super) upkeep: Upkeep,
+    /// What keeps the clusters true.
+    pub(super) watching: JoinSet<()>,
 }
 
 impl Reloader {
-    /// Goes on until dropped; ends by itself only when a task behind the tokens has failed.
+    /// Goes on until dropped; ends by itself only when one of those tasks has failed.
     pub(super) async fn run(mut self) {
-        let Some(origin) = self.origin.take() else { return self.upkeep.failed().await };
+        let Some(origin) = self.origin.take() else {
+            tokio::select! {
+                () = self.upkeep.failed() => return,
+                _ = self.watching.join_next() => return,
+            }
+        };
         let mut files = WatchedFiles::new(files(&origin, &self.serving.borrow().gateway.config));
         loop {
             let why = tokio::select! {
                 () = self.upkeep.failed() => return,
+                Some(_) = self.watching.join_next() => return,
                 () = files.changed() => "the files changed",
                 Some(()) = self.hangup.recv() => "SIGHUP",
             };
@@ -124,9 +135,14 @@ impl Reloader {
     }
 
     /// From here on nothing fails.
-    fn hand_out(&self, prepared: Prepared, tokens: Arc<Tokens>) {
+    fn hand_out(&mut self, mut prepared: Prepared, tokens: Arc<Tokens>) {
+        {
+            let serving = self.serving.borrow();
+            prepared.keep_clusters(&serving.gateway.config, &serving.clusters);
+        }
         let generation = prepared.with(tokens);
         let gateway = Arc::clone(&generation.gateway);
+        self.watching = upstreams::keep_true(&generation.clusters, &gateway.config.upstreams);
         self.serving.send_modify(|serving| {
             let kept = gateway.config.upstreams_of(&serving.gateway.config);
             for (core, metrics) in self.cores.iter().zip(&mut serving.metrics) {
@@ -135,6 +151,7 @@ impl Reloader {
                 let _ = core.send(Next { generation: Arc::clone(&generation), metrics: Arc::clone(metrics) });
             }
             serving.gateway = gateway;
+            serving.clusters.clone_from(&generation.clusters);
         });
     }
 }

@@ -1,6 +1,9 @@
-//! Opening a connection to a server of an upstream: TCP, and TLS where the configuration says `https`.
+//! Opening a connection to a server of an upstream: TCP, with TLS where the configuration says `https`, or a Unix
+//! socket.
 
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,16 +12,25 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Where a connection goes.
 #[derive(Debug, Clone)]
 pub struct Target {
-    host: String,
-    port: u16,
+    way: Way,
     tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// A name or an address; the system looks names up.
+    Host(String, u16),
+    /// What a name was found to mean.
+    Address(SocketAddr),
+    /// A socket of this machine.
+    Socket(PathBuf),
 }
 
 /// Why there is no connection.
@@ -38,7 +50,12 @@ pub enum ConnectError {
 impl Target {
     /// A server that is spoken to in clear.
     pub fn plain(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, tls: None }
+        Self { way: Way::Host(host.to_owned(), port), tls: None }
+    }
+
+    /// A Unix socket, in clear.
+    pub fn socket(path: &Path) -> Self {
+        Self { way: Way::Socket(path.to_owned()), tls: None }
     }
 
     /// A server that must show a certificate for `host`.
@@ -47,7 +64,30 @@ impl Target {
     /// `host` is neither an address nor a name that a certificate could carry.
     pub fn tls(host: &str, port: u16, config: Arc<ClientConfig>) -> Result<Self, InvalidDnsNameError> {
         let name = ServerName::try_from(host.to_owned())?;
-        Ok(Self { host: host.to_owned(), port, tls: Some((name, config)) })
+        Ok(Self { way: Way::Host(host.to_owned(), port), tls: Some((name, config)) })
+    }
+
+    /// The same server, at an address that its name was found to mean; its certificate is still for the name.
+    pub(super) fn at(&self, address: SocketAddr) -> Self {
+        Self { way: Way::Address(address), tls: self.tls.clone() }
+    }
+
+    /// The name that must be looked up, and the port; none if this is an address or a Unix socket.
+    pub(super) fn name(&self) -> Option<(&str, u16)> {
+        match &self.way {
+            Way::Host(host, port) if host.parse::<IpAddr>().is_err() => Some((host, *port)),
+            _ => None,
+        }
+    }
+
+    /// Another port of the same machine, in clear. A Unix socket has no other.
+    pub(super) fn other_port(&self, port: u16) -> Self {
+        let way = match &self.way {
+            Way::Host(host, _) => Way::Host(host.clone(), port),
+            Way::Address(address) => Way::Address(SocketAddr::new(address.ip(), port)),
+            Way::Socket(path) => Way::Socket(path.clone()),
+        };
+        Self { way, tls: None }
     }
 
     /// Connects within the limit, TLS included.
@@ -59,7 +99,11 @@ impl Target {
     }
 
     async fn dial(&self) -> Result<Stream, ConnectError> {
-        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let socket = match &self.way {
+            Way::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
+            Way::Address(address) => TcpStream::connect(address).await?,
+            Way::Socket(path) => return Ok(Stream::Unix(UnixStream::connect(path).await?)),
+        };
         socket.set_nodelay(true)?;
         let Some((name, config)) = &self.tls else { return Ok(Stream::Plain(socket)) };
         let connector = TlsConnector::from(Arc::clone(config));
@@ -72,6 +116,8 @@ impl Target {
 pub enum Stream {
     /// In clear.
     Plain(TcpStream),
+    /// In clear, without leaving the machine.
+    Unix(UnixStream),
     /// Through rustls.
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -84,6 +130,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
+            Self::Unix(io) => Pin::new(io).poll_read(cx, buffer),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),
         }
     }
@@ -93,6 +140,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
+            Self::Unix(io) => Pin::new(io).poll_write(cx, bytes),
             Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
         }
     }
@@ -104,6 +152,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_write_vectored(cx, parts),
+            Self::Unix(io) => Pin::new(io).poll_write_vectored(cx, parts),
             Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, parts),
         }
     }
@@ -111,6 +160,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(io) => io.is_write_vectored(),
+            Self::Unix(io) => io.is_write_vectored(),
             Self::Tls(io) => io.is_write_vectored(),
         }
     }
@@ -118,6 +168,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Unix(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
         }
     }
@@ -125,6 +176,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Unix(io) => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
         }
     }

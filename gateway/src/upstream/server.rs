@@ -1,22 +1,24 @@
-//! One server of an upstream, as one core sees it: its pool, what is under way there, and whether it is down.
+//! One server of an upstream, as one core sees it: its pool, what is under way there, and how its answers are.
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use http::header::{HOST, HeaderValue};
-use http::{Request, Response};
+use http::header::HOST;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
-use super::connect::{ConnectError, Target};
+use super::choose::Candidate;
+use super::cluster::{Cluster, Fault};
+use super::connect::ConnectError;
+use super::member::Member;
 use super::pool::Pool;
-
-/// How many ticks (seconds) a server that refused a connection is passed over while another one lives.
-const DOWN_TICKS: u32 = 2;
+use super::standing::share;
 
 /// How long a request's body may go on once its answer is complete: whoever answered early wants little more of it.
 const REST_OF_BODY: Duration = Duration::from_secs(10);
@@ -25,21 +27,21 @@ const REST_OF_BODY: Duration = Duration::from_secs(10);
 pub trait Sendable:
     Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static
 {
-}
-
-impl<B> Sendable for B where
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static
-{
+    /// A body of nothing, if this is one: such a request can be made twice.
+    fn nothing(&self) -> Option<Self>
+    where
+        Self: Sized;
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Server<B> {
-    target: Target,
-    host: HeaderValue,
+    cluster: Arc<Cluster>,
+    member: Arc<Member>,
     pool: Pool<B>,
     under_way: Cell<usize>,
-    down_for: Cell<u32>,
+    returned: Cell<Option<Instant>>,
+    share: Cell<u8>,
 }
 
 /// A connection. Dropped, it is closed at once: hyper would go on writing a body to a server that reads none of it.
@@ -88,26 +90,44 @@ impl<B> Drop for UnderWay<B> {
     }
 }
 
-impl<B: Sendable> Server<B> {
-    /// A server that nobody has spoken to yet. `host` goes into `Host`.
-    pub(super) fn new(target: Target, host: HeaderValue) -> Self {
-        Self { target, host, pool: Pool::default(), under_way: Cell::new(0), down_for: Cell::new(0) }
-    }
-
-    /// How many requests are under way there.
-    pub(super) fn under_way(&self) -> usize {
+impl<B> Candidate for Rc<Server<B>> {
+    fn under_way(&self) -> usize {
         self.under_way.get()
     }
 
-    /// Whether it refused a connection a moment ago.
-    pub(super) fn is_down(&self) -> bool {
-        self.down_for.get() > 0
+    fn share(&self) -> u8 {
+        self.share.get()
+    }
+}
+
+impl<B: Sendable> Server<B> {
+    /// A server to which this core has not spoken yet.
+    pub(super) fn new(cluster: &Arc<Cluster>, member: &Arc<Member>) -> Rc<Self> {
+        Rc::new(Self {
+            cluster: Arc::clone(cluster),
+            member: Arc::clone(member),
+            pool: Pool::default(),
+            under_way: Cell::new(0),
+            returned: Cell::new(None),
+            share: Cell::new(100),
+        })
+    }
+
+    /// What all cores know of it.
+    pub(super) const fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    /// When it came back, if it did: from then on its share grows.
+    pub(super) fn returned(&self, at: Option<Instant>, now: Instant) {
+        self.returned.set(at);
+        self.share.set(at.map_or(100, |at| share(now.saturating_duration_since(at))));
     }
 
     /// A second passed.
-    pub(super) fn tick(&self) {
+    pub(super) fn tick(&self, now: Instant) {
         self.pool.tick();
-        self.down_for.set(self.down_for.get().saturating_sub(1));
+        self.returned(self.returned.get(), now);
     }
 
     /// How many connections are idle.
@@ -122,14 +142,17 @@ impl<B: Sendable> Server<B> {
         limit: Duration,
     ) -> Result<(Response<Incoming>, Lease<B>), Failure<B>> {
         let at = UnderWay::at(self);
-        request.headers_mut().insert(HOST, self.host.clone());
+        request.headers_mut().insert(HOST, self.member.host().clone());
         while let Some(mut sender) = self.pool.take() {
             // The peer may have closed since anybody looked. hyper hands back what it has not begun to write.
             match sender.requests.try_send_request(request).await {
-                Ok(response) => return Ok((response, Lease { sender, at })),
+                Ok(response) => {
+                    self.answered(response.status());
+                    return Ok((response, Lease { sender, at }));
+                }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(Failure::Broken(error.into_error())),
+                    None => return Err(self.broken(error.into_error())),
                 },
             }
         }
@@ -146,22 +169,45 @@ impl<B: Sendable> Server<B> {
         let mut sender = match self.connect(limit).await {
             Ok(sender) => sender,
             Err(error) => {
-                self.down_for.set(DOWN_TICKS);
+                self.cluster.failed(&self.member, Fault::Connect, Instant::now());
                 return Err(Failure::Unsent(Box::new(request), error));
             }
         };
-        self.down_for.set(0);
         match sender.requests.try_send_request(request).await {
-            Ok(response) => Ok((response, Lease { sender, at })),
+            Ok(response) => {
+                self.answered(response.status());
+                Ok((response, Lease { sender, at }))
+            }
             Err(mut error) => Err(match error.take_message() {
-                Some(unsent) => Failure::Unsent(Box::new(unsent), error.into_error().into()),
-                None => Failure::Broken(error.into_error()),
+                Some(unsent) => {
+                    self.cluster.failed(&self.member, Fault::Answer, Instant::now());
+                    Failure::Unsent(Box::new(unsent), error.into_error().into())
+                }
+                None => self.broken(error.into_error()),
             }),
         }
     }
 
+    /// 502 and 504 say that whatever is behind the server does not answer it. 503 is how a server that has too much to
+    /// do defends itself: passing it over would give its work to the others, until they say the same.
+    fn answered(&self, status: StatusCode) {
+        if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+            self.cluster.failed(&self.member, Fault::Answer, Instant::now());
+        } else {
+            self.member.succeeded();
+        }
+    }
+
+    fn broken(&self, error: hyper::Error) -> Failure<B> {
+        // A body that the client broke off is an error of hyper's user.
+        if !error.is_user() {
+            self.cluster.failed(&self.member, Fault::Answer, Instant::now());
+        }
+        Failure::Broken(error)
+    }
+
     async fn connect(&self, limit: Duration) -> Result<Sender<B>, ConnectError> {
-        let stream = self.target.connect(limit).await?;
+        let stream = self.member.target().connect(limit).await?;
         let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
         // The task owns the connection and drops it when it resolves: resolved but kept, it would leave a
         // request that was queued meanwhile without an answer.

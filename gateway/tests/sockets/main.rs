@@ -7,6 +7,7 @@ mod forwarding;
 mod http2;
 mod refusals;
 mod reload;
+mod resilience;
 mod revocations;
 mod stopping;
 mod support;

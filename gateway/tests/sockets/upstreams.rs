@@ -38,24 +38,80 @@ async fn after_reading(begins: &'static str, resets: bool) -> Upstream {
     .await
 }
 
+/// All the ways in which an answer is lost before its head is complete.
+const LOSSES: [(&str, bool); 4] =
+    [("", false), ("", true), ("HTTP/1.1 200 OK\r\nConte", false), ("HTT", true)];
+
 #[tokio::test]
-async fn an_upstream_that_is_lost_before_it_answers_is_503_and_asked_once() {
-    for (begins, resets) in [("", false), ("", true), ("HTTP/1.1 200 OK\r\nConte", false), ("HTT", true)] {
+async fn a_request_that_may_have_done_something_is_never_sent_again() {
+    for (begins, resets) in LOSSES {
         let (lost, other) = (after_reading(begins, resets).await, Upstream::telling().await);
-        for line in ["GET /public", "POST /public"] {
+        let servers = vec![lost.address, other.address];
+        let gateway = Setup { servers, ..Setup::default() }.start().await;
+        let answer = gateway.ask("POST /public", &["Content-Length: 0"]).await;
+        answer.expect(503, "answer_lost");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(lost.connections(), 1, "it may have acted on the request");
+        assert!(other.seen().is_empty());
+        let metrics = gateway.metrics().await;
+        let counted = "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1";
+        assert!(metrics.contains(counted), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_asks_for_nothing_to_be_done_is_sent_to_another_server() {
+    for (begins, resets) in LOSSES {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let (lost, other) = (after_reading(begins, resets).await, Upstream::telling().await);
             let servers = vec![lost.address, other.address];
             let gateway = Setup { servers, ..Setup::default() }.start().await;
-            let before = lost.connections();
-            let answer = gateway.ask(line, &["Content-Length: 0"]).await;
-            answer.expect(503, "answer_lost");
-            assert_eq!(answer.header("retry-after"), Some("1"));
-            assert_eq!(lost.connections(), before + 1, "it may have acted on the request");
-            let metrics = gateway.metrics().await;
-            let counted = "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1";
-            assert!(metrics.contains(counted), "{metrics}");
+            let answer = gateway.ask(&format!("{method} /public?a=b"), &["X-Kept: yes"]).await;
+            assert_eq!((answer.status, lost.connections()), (200, 1), "{method}");
+            let seen = other.last();
+            assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), (method, "/public?a=b"));
+            assert_eq!(seen.values("x-kept"), ["yes"]);
+            assert_eq!(seen.values("host"), [other.address.to_string()]);
+            let counted = "gateway_upstream_retries_total{upstream=\"orders\",result=\"made\"} 1";
+            assert!(gateway.metrics().await.contains(counted));
         }
-        assert!(other.seen().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_sent_again() {
+    let (lost, other) = (after_reading("", false).await, Upstream::telling().await);
+    let servers = vec![lost.address, other.address];
+    let gateway = Setup { servers, ..Setup::default() }.start().await;
+    let mut client = gateway.client().await;
+    client.send("GET /public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+    client.answer(false).await.expect(503, "answer_lost");
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_request_is_sent_again_once_and_only_where_there_is_another_server() {
+    let one = after_reading("", false).await;
+    let gateway = Setup::of(&one).start().await;
+    gateway.ask("GET /public", &[]).await.expect(503, "answer_lost");
+    assert_eq!(one.connections(), 1);
+
+    let three =
+        [after_reading("", false).await, after_reading("", true).await, after_reading("", true).await];
+    let servers = three.iter().map(|server| server.address).collect();
+    let gateway = Setup { servers, ..Setup::default() }.start().await;
+    gateway.ask("GET /public", &[]).await.expect(503, "answer_lost");
+    assert_eq!(three.iter().map(Upstream::connections).sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_not_asked_for_again() {
+    let (wrong, other) =
+        (after_reading("220 smtp.example ESMTP\r\n\r\n", false).await, Upstream::telling().await);
+    let servers = vec![wrong.address, other.address];
+    let gateway = Setup { servers, ..Setup::default() }.start().await;
+    gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
+    assert!(other.seen().is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{BOUNDS, CoreMetrics, Counter};
 use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
+use crate::upstream::Cluster;
 
 /// Gauges that belong to the process and not to a core.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,12 +28,15 @@ pub struct Gauges {
     pub reloads: Reloads,
 }
 
-/// All metrics in the Prometheus text format; `names` are the upstreams' in the order of their ids.
-pub fn render(cores: &[Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> String {
+/// All metrics in the Prometheus text format; `clusters` are the upstreams' in the order of their ids.
+pub fn render(cores: &[Arc<CoreMetrics>], clusters: &[Arc<Cluster>], gauges: Gauges) -> String {
+    let names: Vec<_> = clusters.iter().map(|cluster| cluster.name().to_owned()).collect();
+    let names = &names[..];
     let mut page = Page { text: String::with_capacity(8192), cores };
     page.requests(names);
     page.durations(names);
     page.upstreams(names);
+    page.servers(clusters);
     page.websockets(names);
     page.tokens();
     page.process(gauges);
@@ -43,18 +47,18 @@ pub fn render(cores: &[Arc<CoreMetrics>], names: &[String], gauges: Gauges) -> S
     page.text
 }
 
-struct Page<'c> {
+pub(super) struct Page<'c> {
     text: String,
     cores: &'c [Arc<CoreMetrics>],
 }
 
 impl Page<'_> {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing into a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+    pub(super) fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
         let _ = match labels {
             "" => writeln!(self.text, "{name} {value}"),
             _ => writeln!(self.text, "{name}{{{labels}}} {value}"),
@@ -239,7 +243,7 @@ mod tests {
         let feed = FeedStatus { entries: 7, stale: true, events, ..FeedStatus::default() };
         let text = render(
             &cores,
-            &["orders".to_owned()],
+            &[Arc::new(Cluster::new("orders", Vec::new()))],
             Gauges { connections: 3, has_keys: true, feed: Some(feed), ..Gauges::default() },
         );
         for line in [
