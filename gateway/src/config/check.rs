@@ -83,6 +83,7 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         tokens: tokens(&file.tokens, &names, mode, &mut wrong),
         tls: file.tls.map(|tls| certificates(&tls, &mut wrong)),
         trusted_proxies: file.trusted_proxies.iter().filter_map(|net| network(net, &mut wrong)).collect(),
+        proxy_protocol: file.proxy_protocol.as_ref().is_some_and(|on| *on.get_ref()),
         timeouts: timeouts(&file.timeouts, &mut wrong),
         routes: routes::routes(file.routes, &names, limits.body, &mut wrong),
         limits,
@@ -91,6 +92,17 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
     };
     if config.listen == config.admin_listen && config.listen.port() != 0 {
         wrong.at(&file.admin_listen.span(), "`admin_listen` is the same address as `listen`");
+    }
+    if let Some(on) = file.proxy_protocol.filter(|_| config.proxy_protocol) {
+        if config.trusted_proxies.is_empty() {
+            wrong.at(&on.span(), "`proxy_protocol` needs `trusted_proxies`: whose word it is taken for");
+        }
+        if mode.is_production() && config.tls.is_none() {
+            wrong.at(
+                &on.span(),
+                "`proxy_protocol` without [tls]: nobody could say whether a client came over HTTPS",
+            );
+        }
     }
     if mode.is_production() && config.tls.is_none() && config.trusted_proxies.is_empty() {
         wrong.general(

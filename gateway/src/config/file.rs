@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) tls: Option<Tls>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
+    pub(super) proxy_protocol: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default)]

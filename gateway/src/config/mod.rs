@@ -47,6 +47,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether every connection is one of these peers', and begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Time limits.
     pub timeouts: Timeouts,
     /// Size limits.

@@ -424,3 +424,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_websocket_begins_with_get() {
+    check_added("methods = [\"GET\", \"POST\"]\nwebsocket = true\n", &[]);
+    check_added("methods = [\"POST\"]\nwebsocket = true\n", &[(12, "needs the method GET")]);
+}
+
+#[test]
+fn a_proxys_word_needs_a_trusted_proxy() {
+    let line = "trusted_proxies = [\"10.0.0.0/8\"]";
+    check_replaced(line, &format!("{line}\nproxy_protocol = true"), &[]);
+    check_replaced(line, "proxy_protocol = false", &[]);
+    check_replaced(line, "proxy_protocol = true", &[(4, "needs `trusted_proxies`")]);
+    let text = SMALL.replace(line, &format!("proxy_protocol = true\n{line}"));
+    check(&text, &[KEY], &[(4, "without [tls]")]);
+}

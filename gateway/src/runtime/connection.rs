@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -13,13 +14,13 @@ use http::HeaderValue;
 use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connections::{Place, Stage};
-use super::core::{Accepted, Current, canonical};
+use super::core::{Accepted, Current};
 use super::http2;
-use super::stream::{Socket, Stream};
+use super::opening::{Opened, Opening};
+use super::stream::Stream;
 use super::tls::{Handshakes, Shown};
 use super::tunnel::Tunnel;
 use super::watch::{Limits, Verdict, Watch};
@@ -55,7 +56,7 @@ impl Peer {
 /// How connections of one core are served that come in under its present configuration.
 pub struct Door {
     current: Rc<Current>,
-    tls: Option<Handshakes>,
+    opening: Opening,
     http: http1::Builder,
     head: usize,
     limits: Limits,
@@ -81,23 +82,28 @@ impl Door {
                 min_rate: timeouts.min_rate,
             },
         );
-        Self { current: Rc::clone(current), tls, http, head, limits }
+        let opening = Opening::new(&core.gateway.config, tls);
+        Self { current: Rc::clone(current), opening, http, head, limits }
     }
 
     /// Serves a socket as a task of this core.
     pub fn enter(&self, accepted: Accepted, place: Place) {
-        let Accepted { socket, peer } = accepted;
         let watch = Rc::new(Watch::new(self.limits, Instant::now()));
         let (head, limits) = (self.head, self.limits);
-        let (current, tls, http) = (Rc::clone(&self.current), self.tls.clone(), self.http.clone());
+        let (current, opening, http) = (Rc::clone(&self.current), self.opening.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
-            let Ok((socket, shown)) = open(socket, tls, Rc::clone(&watch)).await else { return };
-            let peer = Rc::new(Peer { address: canonical(peer), shown, watch, tunnel: RefCell::default() });
-            if socket.is_http2() {
+            let Opened { stream, address, shown } = match opening.open(accepted, Rc::clone(&watch)).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    return tracing::debug!(error = &error as &dyn Error, "a connection was not opened");
+                }
+            };
+            let peer = Rc::new(Peer { address, shown, watch, tunnel: RefCell::default() });
+            if stream.is_http2() {
                 // Large, and not to be part of what every connection is.
-                Box::pin(http2::serve(socket, head, limits, current, &peer, &place)).await;
+                Box::pin(http2::serve(stream, head, limits, current, &peer, &place)).await;
             } else {
-                serve(socket, &http, current, peer, &place).await;
+                serve(stream, &http, current, peer, &place).await;
             }
         });
     }
@@ -105,20 +111,6 @@ impl Door {
 
 /// Room for a head, and enough for bodies to be read in pieces that are worth a call.
 const MIN_BUFFER: usize = 64 << 10;
-
-/// The handshake has as long as a request head.
-async fn open(
-    socket: std::net::TcpStream,
-    tls: Option<Handshakes>,
-    watch: Rc<Watch>,
-) -> std::io::Result<(Stream, Option<Shown>)> {
-    let socket = TcpStream::from_std(socket)?;
-    let Some(tls) = tls else { return Ok((Stream::new(Socket::Plain(socket), watch), None)) };
-    let limit = watch.head_limit();
-    let opened = tokio::time::timeout(limit, tls.accept(socket)).await.map_err(std::io::Error::from)?;
-    let (socket, shown) = opened.inspect_err(|error| tracing::debug!(%error, "TLS handshake"))?;
-    Ok((Stream::new(Socket::Tls(Box::new(socket)), watch), Some(shown)))
-}
 
 async fn serve(stream: Stream, http: &http1::Builder, current: Rc<Current>, peer: Rc<Peer>, place: &Place) {
     let watch = Rc::clone(&peer.watch);

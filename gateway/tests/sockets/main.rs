@@ -5,6 +5,7 @@
 mod bodies;
 mod forwarding;
 mod http2;
+mod proxy_protocol;
 mod refusals;
 mod reload;
 mod resilience;
