@@ -84,7 +84,7 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id);
 
     let answer = pass(core, peer, parts, body, &client, arrival, &mut exchange).await;
-    let mut answer = answer.unwrap_or_else(|rejection| refuse(&rejection, exchange.request_id()));
+    let mut answer = answer.unwrap_or_else(|rejection| refuse(&rejection, &mut exchange));
 
     let headers = answer.headers_mut();
     headers.insert(&names::REQUEST_ID, exchange.request_id().clone());
@@ -133,7 +133,8 @@ async fn pass(
     let route = routes.find(path, &parts.method)?;
     let handshake = if route.websocket { Handshake::asked(&mut parts, cors, client)? } else { None };
     limit::body(&parts.headers, route.body)?;
-    let verified = authenticate(core, &route.access, &parts.headers, now).await?;
+    exchange.routed(&route.path);
+    let verified = authenticate(core, &route.access, &parts.headers, now, exchange).await?;
     let principal = verified.as_deref().map_or(&ANONYMOUS, Verified::principal);
     exchange.called_by(principal);
     if let Some(end) = arrival.until(principal.expires_at()) {
@@ -143,7 +144,9 @@ async fn pass(
     exchange.goes_to(route.upstream);
     let identity = &identities[route.upstream.0];
     let caller = Caller { principal, client, request_id: exchange.request_id() };
-    identity.identify(&mut parts, route.forward_authorization, &caller, now);
+    if identity.identify(&mut parts, route.forward_authorization, &caller, now) {
+        exchange.spoofed();
+    }
     if let Some(handshake) = &handshake {
         handshake.write(&mut parts.headers);
     }
@@ -185,10 +188,11 @@ async fn authenticate(
     access: &Access,
     headers: &HeaderMap,
     now: i64,
+    exchange: &mut Exchange,
 ) -> Result<Option<Arc<Verified>>, Rejection> {
     let Some(token) = authenticate::presented(access, headers)? else { return Ok(None) };
     let verified = core.gateway.tokens.verify(token, now).await;
-    core.metrics.token(match &verified {
+    exchange.token(match &verified {
         Ok((_, Found::Known)) => TokenResult::Known,
         Ok((_, Found::Checked)) => TokenResult::Checked,
         Err(Unverified::Revoked) => TokenResult::Revoked,
@@ -211,6 +215,8 @@ fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
     answer
 }
 
-fn refuse(rejection: &Rejection, request_id: &HeaderValue) -> Response<ResponseBody> {
-    rejection.problem().response(request_id.to_str().unwrap_or_default()).map(ResponseBody::whole)
+fn refuse(rejection: &Rejection, exchange: &mut Exchange) -> Response<ResponseBody> {
+    let problem = rejection.problem();
+    exchange.refused(problem.code);
+    problem.response(exchange.request_id().to_str().unwrap_or_default()).map(ResponseBody::whole)
 }

@@ -41,24 +41,33 @@ impl Identity {
     }
 
     /// Rewrites a request's headers for the upstream. `Host` is left to the forwarder, which knows the replica;
-    /// framing headers are left to hyper.
-    pub fn identify(&self, parts: &mut Parts, forward_authorization: bool, caller: &Caller<'_>, now: i64) {
+    /// framing headers are left to hyper. Answers whether the client had tried to say who it is.
+    pub fn identify(
+        &self,
+        parts: &mut Parts,
+        forward_authorization: bool,
+        caller: &Caller<'_>,
+        now: i64,
+    ) -> bool {
         let sent = std::mem::take(&mut parts.headers);
         let host = sent.get(HOST).cloned().unwrap_or(const { HeaderValue::from_static("") });
-        parts.headers = self.strip(sent, forward_authorization);
+        let (kept, spoofed) = self.strip(sent, forward_authorization);
+        parts.headers = kept;
         self.inject(parts, caller, host, now);
+        spoofed
     }
 
     /// What may pass, in one walk over the headers into a new map: what is not let through is not there.
-    fn strip(&self, sent: HeaderMap, forward_authorization: bool) -> HeaderMap {
+    fn strip(&self, sent: HeaderMap, forward_authorization: bool) -> (HeaderMap, bool) {
         let mut kept = HeaderMap::with_capacity(sent.len() + ADDED);
-        let mut name = None;
+        let (mut name, mut spoofed) = (None, false);
         for (next, value) in sent {
             // A further value of the same name comes without it.
             name = next.or(name);
             let Some(name) = &name else { continue };
             let passes = if *name == AUTHORIZATION { forward_authorization } else { passes(name.as_str()) };
             if !passes {
+                spoofed |= is_spoofed(name.as_str());
                 continue;
             }
             if *name != COOKIE || self.keeps_refresh_cookie {
@@ -67,7 +76,7 @@ impl Identity {
                 kept.append(name, value);
             }
         }
-        kept
+        (kept, spoofed)
     }
 
     fn inject(&self, parts: &mut Parts, caller: &Caller<'_>, forwarded_host: HeaderValue, now: i64) {
@@ -129,6 +138,11 @@ fn passes(name: &str) -> bool {
         // Without a handshake they mean nothing, and one may hold a token.
         && !name.starts_with("sec-websocket-")
         && identity::family(name).is_none()
+}
+
+/// Whether only somebody who pretends to be the gateway sends this. Proxies do send request ids.
+fn is_spoofed(name: &str) -> bool {
+    identity::family(name) == Some(identity::Family::Identity) && name != names::REQUEST_ID.as_str()
 }
 
 /// RFC 9110 section 7.6.1, and what was once in its list. `Trailer` goes too: trailers do not pass.

@@ -10,6 +10,7 @@ use super::principal::Principal;
 use crate::config::UpstreamId;
 use crate::runtime::access_log::Line;
 use crate::runtime::core::Core;
+use crate::runtime::metrics::TokenResult;
 use crate::runtime::watch::Watch;
 
 /// As nginx has it: the client went away before there was an answer.
@@ -28,7 +29,14 @@ pub struct Exchange {
     request_id: HeaderValue,
     user: HeaderValue,
     upstream: Option<UpstreamId>,
+    /// How much of the path is the route's.
+    route: Option<usize>,
+    token: Option<TokenResult>,
+    refused: Option<&'static str>,
+    spoofed: bool,
     status: StatusCode,
+    /// Until the answer's head was there.
+    head: Option<Duration>,
     bytes: u64,
     /// What came in over a websocket; none for anything else.
     received: Option<u64>,
@@ -79,7 +87,12 @@ impl Exchange {
             request_id,
             user: const { HeaderValue::from_static("") },
             upstream: None,
+            route: None,
+            token: None,
+            refused: None,
+            spoofed: false,
             status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
+            head: None,
             bytes: 0,
             received: None,
             complete: false,
@@ -89,6 +102,29 @@ impl Exchange {
     /// The id under which the request is logged everywhere.
     pub const fn request_id(&self) -> &HeaderValue {
         &self.request_id
+    }
+
+    /// The request belongs to a route, whose path is the beginning of its own.
+    pub const fn routed(&mut self, path: &str) {
+        self.route = Some(path.len());
+    }
+
+    /// The token that came with it was dealt with.
+    pub fn token(&mut self, result: TokenResult) {
+        self.token = Some(result);
+        self.core.metrics.token(result);
+    }
+
+    /// It is answered with a problem of this code.
+    pub fn refused(&mut self, code: &'static str) {
+        self.refused = Some(code);
+        self.core.metrics.refused_with(code);
+    }
+
+    /// The client sent headers that only the gateway writes; they went no further.
+    pub fn spoofed(&mut self) {
+        self.spoofed = true;
+        self.core.metrics.spoofed();
     }
 
     /// Who is calling has become known.
@@ -102,8 +138,9 @@ impl Exchange {
     }
 
     /// The answer's head is ready.
-    pub const fn answered(&mut self, status: StatusCode) {
+    pub fn answered(&mut self, status: StatusCode) {
         self.status = status;
+        self.head = self.upstream.filter(|_| self.refused.is_none()).map(|_| self.arrival.elapsed());
     }
 
     /// So many bytes of the answer's body went out.
@@ -141,7 +178,17 @@ impl Drop for Exchange {
             at: self.at,
             method: &self.method,
             path: self.uri.path(),
+            route: self.route.and_then(|length| self.uri.path().get(..length)),
+            decision: match (self.upstream, self.refused) {
+                (Some(_), _) => "forward",
+                (None, Some(_)) => "refuse",
+                (None, None) => "answer",
+            },
+            reason: self.refused,
+            token: self.token.map(TokenResult::as_str),
+            spoofed: self.spoofed,
             status: self.status,
+            head: self.head,
             took,
             bytes: self.bytes,
             received: self.received,

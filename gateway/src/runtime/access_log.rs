@@ -30,8 +30,20 @@ pub struct Line<'a> {
     pub method: &'a Method,
     /// The request's path, as sent.
     pub path: &'a str,
+    /// The path of the route that it belongs to, without a slash at its end; none if it has none.
+    pub route: Option<&'a str>,
+    /// What became of it: `forward`, `refuse`, or `answer` for what the gateway answers by itself.
+    pub decision: &'static str,
+    /// The code of the problem that it was answered with, if it was the gateway's.
+    pub reason: Option<&'static str>,
+    /// How its token was found: `known` from the cache, `checked`, `refused`, `revoked`.
+    pub token: Option<&'static str>,
+    /// Whether it came with headers that only the gateway writes.
+    pub spoofed: bool,
     /// The answer's status.
     pub status: StatusCode,
+    /// From arrival until the upstream's answer began.
+    pub head: Option<Duration>,
     /// From arrival to the answer's last byte.
     pub took: Duration,
     /// Bytes of the answer's body, or to the client over a websocket.
@@ -141,15 +153,20 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
         line.took.as_micros(),
         line.bytes
     );
+    if let Some(head) = line.head {
+        let _ = write!(out, ",\"head_us\":{}", head.as_micros());
+    }
     if let Some(received) = line.received {
         let _ = write!(out, ",\"received\":{received}");
     }
-    for (name, value) in [("upstream", line.upstream.as_bytes()), ("user", line.user.as_bytes())] {
-        if !value.is_empty() {
-            let _ = write!(out, ",\"{name}\":\"");
-            out.extend_from_slice(value_or_nothing(value));
-            out.push(b'"');
-        }
+    word(out, b",\"decision\":\"", line.decision.as_bytes());
+    word(out, b",\"reason\":\"", line.reason.unwrap_or_default().as_bytes());
+    word(out, b",\"route\":\"", route(line).as_bytes());
+    word(out, b",\"token\":\"", line.token.unwrap_or_default().as_bytes());
+    word(out, b",\"upstream\":\"", line.upstream.as_bytes());
+    word(out, b",\"user\":\"", line.user.as_bytes());
+    if line.spoofed {
+        out.extend_from_slice(b",\"spoofed\":true");
     }
     let _ = write!(out, ",\"client\":\"{}\",\"request_id\":\"", line.client);
     out.extend_from_slice(value_or_nothing(line.request_id.as_bytes()));
@@ -160,6 +177,20 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     out.extend_from_slice(b"}\n");
 }
 
+/// A member that is left out when there is nothing to say.
+fn word(out: &mut Vec<u8>, begin: &[u8], value: &[u8]) {
+    if !value.is_empty() {
+        out.extend_from_slice(begin);
+        out.extend_from_slice(value_or_nothing(value));
+        out.push(b'"');
+    }
+}
+
+/// As the configuration has it.
+fn route<'a>(line: &Line<'a>) -> &'a str {
+    line.route.map_or("", |path| if path.is_empty() { "/" } else { path })
+}
+
 fn pretty(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     clock.write(out, line.at);
     out.extend_from_slice(b"  INFO gateway::access: ");
@@ -168,7 +199,11 @@ fn pretty(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     escape(out, line.path);
     let milliseconds = line.took.as_secs_f64() * 1e3;
     let _ = write!(out, " {} in {milliseconds:.1} ms", line.status.as_u16());
-    for (name, value) in [("upstream", line.upstream.as_bytes()), ("user", line.user.as_bytes())] {
+    for (name, value) in [
+        ("reason", line.reason.unwrap_or_default().as_bytes()),
+        ("upstream", line.upstream.as_bytes()),
+        ("user", line.user.as_bytes()),
+    ] {
         if !value.is_empty() {
             let _ = write!(out, " {name}=");
             out.extend_from_slice(value_or_nothing(value));
@@ -241,7 +276,13 @@ mod tests {
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_042),
             method: &Method::GET,
             path,
+            route: Some("/a"),
+            decision: "forward",
+            reason: None,
+            token: Some("known"),
+            spoofed: !complete,
             status: StatusCode::OK,
+            head: Some(Duration::from_micros(321)),
             took: Duration::from_micros(1234),
             bytes: 17,
             received: None,
@@ -263,6 +304,9 @@ mod tests {
         assert!(parsed["path"].as_str().unwrap().starts_with("/a\"b\\"));
         let rest = ["status", "duration_us", "bytes", "upstream", "user", "client", "request_id", "aborted"]
             .map(|name| parsed[name].to_string());
+        let more = ["route", "decision", "reason", "token", "spoofed", "head_us"];
+        let more = more.map(|name| parsed[name].to_string());
+        assert_eq!(more, ["\"/a\"", "\"forward\"", "null", "\"known\"", "true", "321"]);
         assert_eq!(rest, ["200", "1234", "17", "\"orders\"", "\"u-1\"", "\"192.0.2.1\"", "\"r-1\"", "true"]);
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
+use problem::codes;
 
 use crate::config::UpstreamId;
 
@@ -64,6 +65,21 @@ pub enum TokenResult {
     Revoked,
 }
 
+impl TokenResult {
+    /// In the order of the counters.
+    pub(crate) const ALL: [Self; 4] = [Self::Known, Self::Checked, Self::Refused, Self::Revoked];
+
+    /// As metrics and logs call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Checked => "checked",
+            Self::Refused => "refused",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// The counters of one core, as one generation of the configuration numbers its upstreams.
 #[derive(Debug)]
 pub struct CoreMetrics {
@@ -72,10 +88,22 @@ pub struct CoreMetrics {
     whole: Arc<Whole>,
 }
 
+/// By the position of the code in [`codes::ALL`].
+#[derive(Debug)]
+struct Refusals(Box<[Counter]>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(codes::ALL.iter().map(|_| Counter::default()).collect())
+    }
+}
+
 /// What no upstream has a part in.
 #[derive(Debug, Default)]
 struct Whole {
-    tokens: [Counter; 4],
+    tokens: [Counter; TokenResult::ALL.len()],
+    refusals: Refusals,
+    spoofed: Counter,
     lines_dropped: Counter,
 }
 
@@ -141,6 +169,19 @@ impl CoreMetrics {
     /// A token was dealt with.
     pub fn token(&self, result: TokenResult) {
         self.whole.tokens[result as usize].add(1);
+    }
+
+    /// A request was answered with a problem of this code.
+    pub fn refused_with(&self, code: &str) {
+        let index = codes::ALL.iter().position(|known| *known == code);
+        if let Some(counter) = index.and_then(|index| self.whole.refusals.0.get(index)) {
+            counter.add(1);
+        }
+    }
+
+    /// Identity headers came from a client, and were dropped.
+    pub fn spoofed(&self) {
+        self.whole.spoofed.add(1);
     }
 
     /// So many access log lines were taken by nobody.

@@ -109,14 +109,36 @@ async fn the_process_logs_each_request_and_stops_at_sigterm() {
     .await;
     let mut client = Client::connect(format!("127.0.0.1:{port}").parse().unwrap()).await;
     let token = issuer.token();
-    let answer = client.ask("GET /private?secret=1", &[&format!("Authorization: Bearer {token}")]).await;
+    let answer = client
+        .ask("GET /private?secret=1", &[&format!("Authorization: Bearer {token}"), "X_User.Id: root"])
+        .await;
     assert_eq!(answer.status, 200);
     let line = process.line_with("gateway::access").await;
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["path"], "/private");
     assert_eq!((line["status"].as_u64(), line["upstream"].as_str()), (Some(200), Some("orders")));
     assert_eq!(line["user"], "u-ann");
+    assert_eq!(
+        (line["route"].as_str(), line["decision"].as_str(), line["token"].as_str()),
+        (Some("/private"), Some("forward"), Some("checked"))
+    );
+    assert_eq!(line["spoofed"], true);
+    assert!(line["head_us"].as_u64() <= line["duration_us"].as_u64(), "{line}");
     assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"));
+    client.ask("GET /private/nobody", &[]).await.expect(401, "unauthenticated");
+    let line = process.line_with("/private/nobody").await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (line["route"].as_str(), line["decision"].as_str(), line["reason"].as_str()),
+        (Some("/private"), Some("refuse"), Some("unauthenticated"))
+    );
+    assert_eq!((&line["token"], &line["head_us"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    let page = Client::connect(admin).await.ask("GET /metrics", &[]).await;
+    let page = String::from_utf8(page.body).unwrap();
+    for counted in ["gateway_spoofed_requests_total 1", "gateway_refusals_total{code=\"unauthenticated\"} 1"]
+    {
+        assert!(page.lines().any(|line| line == counted), "{counted} in {page}");
+    }
     assert!(process.stop().await.success());
     let all = process.lines().join("\n");
     for secret in [&token, "secret=1", "ann@example.com", IDENTITY_KEY] {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{BOUNDS, CoreMetrics, Counter};
+use problem::codes;
+
+use super::{BOUNDS, CoreMetrics, Counter, TokenResult};
 use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
 use crate::upstream::Cluster;
@@ -39,6 +41,7 @@ pub fn render(cores: &[Arc<CoreMetrics>], clusters: &[Arc<Cluster>], gauges: Gau
     page.servers(clusters);
     page.websockets(names);
     page.tokens();
+    page.refusals();
     page.process(gauges);
     page.reloads(gauges.reloads);
     if let Some(feed) = gauges.feed {
@@ -157,10 +160,25 @@ impl Page<'_> {
     fn tokens(&mut self) {
         let name = "gateway_tokens_total";
         self.head(name, "counter", "Access tokens that requests presented.");
-        for (index, result) in ["known", "checked", "refused", "revoked"].iter().enumerate() {
-            let count = self.sum(|core| &core.whole.tokens[index]);
-            self.line(name, &format!("result=\"{result}\""), count);
+        for result in TokenResult::ALL {
+            let count = self.sum(|core| &core.whole.tokens[result as usize]);
+            self.line(name, &format!("result=\"{}\"", result.as_str()), count);
         }
+    }
+
+    /// Only what has occurred: most codes are not the gateway's.
+    fn refusals(&mut self) {
+        let name = "gateway_refusals_total";
+        self.head(name, "counter", "Requests that the gateway answered with a problem of its own, by code.");
+        for (index, code) in codes::ALL.iter().enumerate() {
+            let count = self.sum(|core| &core.whole.refusals.0[index]);
+            if count > 0 {
+                self.line(name, &format!("code=\"{code}\""), count);
+            }
+        }
+        let help = "Requests that came with identity headers, which were dropped.";
+        let count = self.sum(|core| &core.whole.spoofed);
+        self.single("gateway_spoofed_requests_total", "counter", help, count);
     }
 
     fn process(&mut self, gauges: Gauges) {
@@ -226,7 +244,7 @@ fn with_none(names: &[String]) -> impl Iterator<Item = &str> {
 mod tests {
     use http::StatusCode;
 
-    use super::super::{Failed, TokenResult};
+    use super::super::Failed;
     use super::*;
     use crate::config::UpstreamId;
 
@@ -239,6 +257,9 @@ mod tests {
         cores[1].answered(None, StatusCode::NOT_FOUND, Duration::ZERO, 1);
         cores[0].failed(orders, Failed::Broken);
         cores[0].token(TokenResult::Checked);
+        cores[0].refused_with("unauthenticated");
+        cores[1].refused_with("unauthenticated");
+        cores[1].spoofed();
         let events = [4, 0, 0, 0, 1];
         let feed = FeedStatus { entries: 7, stale: true, events, ..FeedStatus::default() };
         let text = render(
@@ -256,6 +277,8 @@ mod tests {
             "gateway_request_seconds_count{upstream=\"orders\"} 2",
             "gateway_upstream_failures_total{upstream=\"orders\",reason=\"broken\"} 1",
             "gateway_tokens_total{result=\"checked\"} 1",
+            "gateway_refusals_total{code=\"unauthenticated\"} 2",
+            "gateway_spoofed_requests_total 1",
             "gateway_connections 3",
             "gateway_key_set_loaded 1",
             "gateway_revocations 7",
