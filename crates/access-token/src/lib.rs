@@ -14,7 +14,7 @@ mod verify;
 pub use claims::{Audience, Claims};
 pub use client_id::{FIRST_PARTY_CLIENT, MAX_CLIENT_ID_BYTES, is_client_id};
 pub use key_set::{KeySet, KeySetError};
-pub use verify::{Refusal, Verification};
+pub use verify::{Refusal, Verification, key_id};
 
 /// The `typ` of every access token (RFC 9068 section 2.1).
 pub const TYPE: &str = "at+jwt";

@@ -94,6 +94,13 @@ impl Verification {
     }
 }
 
+/// The key that a token names, whether or not it is the key's.
+#[must_use]
+pub fn key_id(token: &str) -> Option<String> {
+    let (header, _) = token.split_once('.')?;
+    Header::parse(&decode(header)?).map(|header| header.kid)
+}
+
 struct Parts<'t> {
     header: &'t str,
     payload: &'t str,

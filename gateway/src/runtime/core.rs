@@ -157,7 +157,7 @@ impl Core {
         }
         let tokens = &self.gateway.tokens;
         if tokens.revocations().are_followed() {
-            self.connections.end_answers(|verified| tokens.is_revoked(verified));
+            self.connections.end_answers(|verified| tokens.is_over(verified));
         }
     }
 }

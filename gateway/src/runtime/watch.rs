@@ -361,6 +361,11 @@ impl Watch {
         if connection.iter().flatten().any(|&deadline| deadline <= now) {
             return Verdict::Close;
         }
+        if self.write.get().is_some() && matches!(self.expired.get(), Some(Expired::Token | Expired::Revoked))
+        {
+            // It was told, and does not read: hyper asks for no more of the answer that would end it.
+            return Verdict::Close;
+        }
         self.close_rate_window(now);
         let overdue = self.exchange_deadlines().into_iter().flatten().find(|&(deadline, _)| deadline <= now);
         match overdue {

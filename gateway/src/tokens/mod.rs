@@ -101,6 +101,11 @@ impl Tokens {
         self.revocations.concerns(verified.subject(), verified.principal().epoch())
     }
 
+    /// The same for an answer that still flows, which nobody asks the cache about: its key may be revoked as well.
+    pub fn is_over(&self, verified: &Verified) -> bool {
+        self.is_revoked(verified) || self.keys.is_revoked(verified.key())
+    }
+
     /// Whether there is a key set.
     pub fn has_keys(&self) -> bool {
         self.keys.are_usable()
@@ -206,7 +211,8 @@ impl Tokens {
         began: Generation,
     ) -> Result<Arc<Verified>, Unverified> {
         let claims = self.verification.verify(token, keys.ok_or(Unverified::NoKeys)?, now)?;
-        let verified = Arc::new(Verified::new(claims));
+        let key = access_token::key_id(token).unwrap_or_default().into_boxed_str();
+        let verified = Arc::new(Verified::new(claims, key));
         self.cache.insert(fingerprint, Arc::clone(&verified), began);
         Ok(verified)
     }

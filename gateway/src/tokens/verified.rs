@@ -11,12 +11,13 @@ pub struct Verified {
     principal: Principal,
     audience: Audience,
     subject: Subject,
+    key: Box<str>,
 }
 
 impl Verified {
-    /// Keeps of verified claims what requests need.
-    pub fn new(claims: Claims) -> Self {
-        Self { principal: Principal::new(&claims), subject: Subject::of(&claims), audience: claims.aud }
+    /// Keeps of claims that `key` verified what requests need.
+    pub fn new(claims: Claims, key: Box<str>) -> Self {
+        Self { principal: Principal::new(&claims), subject: Subject::of(&claims), audience: claims.aud, key }
     }
 
     /// Whose token it is.
@@ -27,6 +28,11 @@ impl Verified {
     /// What the revocations are asked.
     pub(super) const fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// The key that verified it.
+    pub(super) const fn key(&self) -> &str {
+        &self.key
     }
 
     /// Asks again what may have changed since the signature was checked.
@@ -54,7 +60,7 @@ pub(crate) mod tests {
             "iss": "i", "aud": ["a", "b"], "sub": "u-1", "client_id": "portcullis", "sid": "s-1", "epoch": 3, "jti": "j",
             "iat": 1, "exp": 9, "email": "ann@example.com", "role": "ADMIN",
         });
-        Verified::new(serde_json::from_value(claims).unwrap())
+        Verified::new(serde_json::from_value(claims).unwrap(), "k-1".into())
     }
 
     #[test]

@@ -143,3 +143,18 @@ fn a_client_that_does_not_read_is_closed() {
     watch.write.set(Some(start));
     assert_eq!(watch.check(after(start, 60)), Verdict::Close);
 }
+
+/// Whoever reads nothing cannot be told the end either.
+#[test]
+fn a_client_that_does_not_read_is_let_go_with_its_token() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.request_started();
+    watch.token_ends(after(start, 5));
+    watch.answer_started();
+    watch.write_blocked();
+    assert!(matches!(watch.check(after(start, 5)), Verdict::Expired(_)), "once more it may read");
+    assert_eq!(watch.check(after(start, 6)), Verdict::Close);
+    watch.write_moved();
+    assert!(matches!(watch.check(after(start, 6)), Verdict::Fine(_)));
+}
