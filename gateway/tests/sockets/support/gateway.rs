@@ -23,6 +23,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) issuer: Option<&'a Issuer>,
     /// Another place where they are.
     pub(crate) second_issuer: Option<&'a Issuer>,
+    /// An issuer that is none of the above: where its keys are.
+    pub(crate) jwks: Option<String>,
     /// Lines before the first table.
     pub(crate) top: &'a str,
     /// Lines of `[timeouts]`.
@@ -58,7 +60,8 @@ impl<'a> Setup<'a> {
     pub(crate) fn text(&self) -> String {
         // Port 1 is nobody's: without an issuer no key is ever found.
         let nowhere = || "http://127.0.0.1:1/".to_owned();
-        let jwks = [Some(self.issuer.map_or_else(nowhere, Issuer::url)), self.second_issuer.map(Issuer::url)];
+        let first = self.issuer.map(Issuer::url).or_else(|| self.jwks.clone());
+        let jwks = [Some(first.unwrap_or_else(nowhere)), self.second_issuer.map(Issuer::url)];
         let jwks: Vec<_> = jwks.into_iter().flatten().map(|url| format!("\"{url}\"")).collect();
         let jwks = jwks.join(",");
         let servers =
@@ -83,7 +86,7 @@ impl<'a> Setup<'a> {
 
     /// Starts it, and waits until it is ready if it has keys to become so.
     pub(crate) async fn start(self) -> Gateway {
-        let has_keys = self.issuer.is_some();
+        let has_keys = self.issuer.is_some() || self.jwks.is_some();
         let gateway = self.start_unready().await;
         if has_keys {
             eventually("the gateway is ready", async || (gateway.ready().await.status == 200).then_some(()))
