@@ -45,10 +45,14 @@ pub enum Kind {
     PasswordResetByOperator,
     /// Somebody wants a link to verify their address.
     VerificationRequested,
+    /// Somebody has the link and not the password.
+    VerificationRefused,
     /// An administrator changed the role or the status of an account.
     AccountChanged,
     /// A change of a second factor was not made: the password, or the code that should have confirmed it, was wrong.
     SecondFactorRefused,
+    /// Wrong codes followed the right password, more than somebody mistypes; once in a while for each account.
+    SecondFactorSuspected,
     /// A second factor was removed by whoever runs the service, on the command line; for an administrator its statement writes it.
     SecondFactorReset,
     /// A signing key was made.
@@ -79,8 +83,10 @@ impl Kind {
             Self::PasswordResetRequested => "password_reset_requested",
             Self::PasswordResetByOperator => "password_reset_by_operator",
             Self::VerificationRequested => "verification_requested",
+            Self::VerificationRefused => "verification_refused",
             Self::AccountChanged => "account_changed",
             Self::SecondFactorRefused => "second_factor_refused",
+            Self::SecondFactorSuspected => "second_factor_suspected",
             Self::SecondFactorReset => "second_factor_reset",
             Self::SigningKeyMade => "signing_key_made",
             Self::SigningKeyResealed => "signing_key_resealed",
@@ -126,6 +132,18 @@ impl<'a> Event<'a> {
     pub fn login_refused(user: Option<UserId>, device: &'a Device, code: &str) -> Self {
         let detail = json!({"code": code});
         Self { kind: Kind::LoginRefused, user, session: None, actor: None, device, detail }
+    }
+
+    /// An address was not verified: the password was wrong.
+    #[must_use]
+    pub fn verification_refused(user: UserId, device: &'a Device) -> Self {
+        Self { kind: Kind::VerificationRefused, ..Self::account_created(user, device) }
+    }
+
+    /// Somebody has the password and tries codes.
+    #[must_use]
+    pub fn second_factor_suspected(user: UserId, device: &'a Device) -> Self {
+        Self { kind: Kind::SecondFactorSuspected, ..Self::account_created(user, device) }
     }
 
     /// Something that the owner of a session asked for in it was refused.

@@ -12,6 +12,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Bytea, Interval, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use secret::Secret;
 use uuid::Uuid;
 
 use super::audit::Kind;
@@ -178,7 +179,8 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// Marks the address of the token's account as verified and uses the token up. `false`: it is not good.
+/// Marks the address of the token's account as verified and uses the token up. `false`: it is not good. Whoever calls this has
+/// compared the password: a new one would have raised the epoch, and ended the token.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
@@ -189,16 +191,31 @@ pub async fn verify(db: &Database, hash: &MailTokenHash, device: &Device) -> Res
     Ok(verified.is_some())
 }
 
-/// The address of the account whose password a token may replace; `None`: it is not good. It is not used by this.
+/// The account of a token that is good.
+#[derive(Debug)]
+pub struct Holder {
+    /// The account.
+    pub user: UserId,
+    /// Its address, to which the token was sent.
+    pub email: String,
+    /// The hash of its password.
+    pub password_hash: Secret<String>,
+}
+
+/// The account of a token; `None`: it is not good. It is not used by this.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
-pub async fn find_reset(db: &Database, hash: &MailTokenHash) -> Result<Option<(UserId, String)>, Error> {
+pub async fn find(db: &Database, purpose: Purpose, hash: &MailTokenHash) -> Result<Option<Holder>, Error> {
     let device = Device::default();
-    let statement = Find(Presented::new(hash, Purpose::ResetPassword, &device, FIND));
-    let found: Option<(Uuid, String)> =
+    let statement = Find(Presented::new(hash, purpose, &device, FIND));
+    let found: Option<(Uuid, String, String)> =
         db.run(async |connection| statement.get_result(connection).await.optional()).await?;
-    Ok(found.map(|(user, email)| (UserId(user), email)))
+    Ok(found.map(|(user, email, password_hash)| Holder {
+        user: UserId(user),
+        email,
+        password_hash: Secret::new(password_hash),
+    }))
 }
 
 /// Uses up a token for another password, in the transaction that has locked its account. `false`: it is not good (any more).
@@ -214,7 +231,7 @@ struct Find<'a>(Presented<'a>);
 struct Use<'a>(Presented<'a>);
 
 prepared!(Verify selects SqlUuid);
-prepared!(Find selects (SqlUuid, Text));
+prepared!(Find selects (SqlUuid, Text, Text));
 prepared!(Use selects SqlUuid);
 
 macro_rules! presented {

@@ -65,8 +65,8 @@ impl Asking<'_> {
     }
 }
 
-/// Compares on the hash threads, in the share of new passwords, and lets the rule decide.
-async fn compare(
+/// Compares a password on the hash threads, in the share of new passwords, and lets the rule decide.
+pub(super) async fn compare(
     app: &App,
     stored: &Secret<String>,
     password: String,

@@ -16,9 +16,9 @@ use crate::accounts::hash_shares;
 use crate::accounts::{Email, password_change};
 use crate::app::{App, Mail};
 use crate::db::epochs::{self, Reset};
-use crate::db::mail_tokens;
+use crate::db::mail_tokens::{self, Holder};
 use crate::error::Error;
-use crate::mail::{InvalidMailToken, MailTokenHash};
+use crate::mail::{self, InvalidMailToken, MailTokenHash};
 use crate::throttle::{Purpose, Subject};
 
 /// The token of the link, and the password to come.
@@ -47,8 +47,8 @@ pub async fn reset_password(
     let token = MailTokenHash::of_presented(&body.token)?;
     app.hashing.check(hash_shares::Purpose::NewPassword)?;
     // The token comes first: nobody without one may make us hash.
-    let found = mail_tokens::find_reset(&app.database, &token).await?;
-    let (user, email) = found.ok_or(InvalidMailToken)?;
+    let found = mail_tokens::find(&app.database, mail::Purpose::ResetPassword, &token).await?;
+    let Holder { user, email, .. } = found.ok_or(InvalidMailToken)?;
     password_change::check(&body.new_password, Email::parse(&email).ok().as_ref())?;
     let new = hash(&app, body.new_password).await?;
     let notice = app.mail.as_ref().map(Mail::password_changed);

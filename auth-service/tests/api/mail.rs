@@ -69,14 +69,14 @@ async fn foreign_pages_and_made_up_tokens_are_refused() {
     for (path, body) in [
         ("/api/auth/forgot", json!({"email": "ann@example.com"})),
         ("/api/auth/reset", json!({"token": token, "newPassword": PASSWORD})),
-        ("/api/auth/verify-email", json!({"token": token})),
+        ("/api/auth/verify-email", json!({"token": token, "password": PASSWORD})),
     ] {
         let foreign = app.visitor().on_page(Some("https://evil.example"));
         foreign.post(path, &body).await.refused(403, "origin_required");
     }
     for wrong in [token.as_str(), "", "\u{0}", "' OR true --"] {
         let visitor = app.visitor();
-        let verify = json!({"token": wrong});
+        let verify = json!({"token": wrong, "password": PASSWORD});
         visitor.post("/api/auth/verify-email", &verify).await.refused(403, "invalid_mail_token");
         let reset = json!({"token": wrong, "newPassword": PASSWORD});
         visitor.post("/api/auth/reset", &reset).await.refused(403, "invalid_mail_token");
@@ -164,4 +164,28 @@ async fn the_database_alone_yields_no_token() {
     assert_eq!((hash.len(), sealed.len()), (32, 12 + 43 + 16));
     let is_text = sealed[12..55].iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
     assert!(!is_text, "{sealed:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_written_to_who_has_not_proved_that_they_read_it_and_nobody_without_end() {
+    let app = TestApp::start_with(&[MAIL]).await;
+    register(&app.visitor(), "ann").await;
+    let mut ann = app.visitor();
+    ann.log_in("ann").await.expect(200);
+    let passwords: Vec<_> = (0..13).map(|number| format!("kettle-{number}-fog-lamp-x")).collect();
+    ann.change_password(PASSWORD, &passwords[0]).await.expect(204);
+    let mut elsewhere = app.visitor().at_address("198.51.100.7");
+    elsewhere.log_in_with("ann", &passwords[0]).await.expect(200);
+    for kind in ["password_changed", "new_device"] {
+        assert_eq!(mails(&app, kind).await, 0, "{kind}: an address that anybody may have registered");
+    }
+
+    app.sql().await.batch_execute("UPDATE users SET email_verified_at = now()").await.unwrap();
+    for pair in passwords.windows(2) {
+        ann.change_password(&pair[0], &pair[1]).await.expect(204);
+    }
+    assert_eq!(mails(&app, "password_changed").await, 10, "who was told ten times a day knows");
+    let mut elsewhere = app.visitor().at_address("198.51.100.8");
+    elsewhere.log_in_with("ann", &passwords[12]).await.expect(200);
+    assert_eq!(mails(&app, "new_device").await, 1, "each kind is counted by itself");
 }
