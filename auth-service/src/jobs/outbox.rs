@@ -161,8 +161,9 @@ impl Post {
                 tracing::info!(mail = %id, kind = kind.as_str(), attempts, ?pause, "mail is tried again later");
             }
         }
-        self.metrics.count(kind, note.word());
+        // Whoever sees it counted finds it in the database.
         self.keep(&claimed, &note, begun).await;
+        self.metrics.count(kind, note.word());
     }
 
     async fn attempt(&self, claimed: &Claimed, begun: Instant) -> Result<(), Note> {

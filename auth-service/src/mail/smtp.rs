@@ -7,8 +7,9 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, Message, address::AddressError};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::{Address, Message, address::AddressError, address::Envelope};
 use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -23,7 +24,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
 
-/// Codes with which a server refuses *us* and not the message: somebody has to look at the settings, and then it goes.
+/// Codes with which a server refuses *us* and not the message, in any step: somebody has to look at the settings, and then it goes.
 const OUR_FAULT: [u16; 5] = [503, 530, 534, 535, 538];
 
 /// In whose name mail is sent (`MAIL_FROM`).
@@ -150,8 +151,8 @@ impl Smtp {
 
     async fn converse(&self, sender: &Sender, message: &Message) -> Result<Conversation, Undelivered> {
         let mut connection = self.connect(sender).await.map_err(|error| Undelivered::Later(said(&error)))?;
-        let sent = connection.send(message.envelope(), &message.formatted()).await;
-        Ok((connection, sent.map(|_response| ()).map_err(|error| judge(&error))))
+        let sent = hand_over(&mut connection, message).await;
+        Ok((connection, sent))
     }
 
     async fn connect(&self, sender: &Sender) -> Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {
@@ -185,6 +186,46 @@ pub(super) fn deliverable(recipient: &str) -> Result<Address, AddressError> {
     let (local, domain) = recipient.rsplit_once('@').ok_or(AddressError::MissingParts)?;
     let domain = idna::domain_to_ascii(domain).map_err(|_| AddressError::InvalidDomain)?;
     Address::new(local, domain)
+}
+
+/// The steps apart, because a refusal means another thing in each: before the recipient is named it is about us.
+async fn hand_over(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Undelivered> {
+    let (envelope, text) = (message.envelope(), message.formatted());
+    let options = mail_options(connection, envelope, &text)?;
+    let from = Mail::new(envelope.from().cloned(), options);
+    connection.command(from).await.map_err(|error| Undelivered::Later(said(&error)))?;
+    for recipient in envelope.to() {
+        let to = Rcpt::new(recipient.clone(), Vec::new());
+        connection.command(to).await.map_err(|error| judge(&error))?;
+    }
+    connection.command(Data).await.map_err(|error| judge(&error))?;
+    connection.message(&text).await.map_err(|error| judge(&error))?;
+    Ok(())
+}
+
+/// What the server must know to be given this message (RFC 6531, RFC 6152).
+fn mail_options(
+    connection: &AsyncSmtpConnection,
+    envelope: &Envelope,
+    text: &[u8],
+) -> Result<Vec<MailParameter>, Undelivered> {
+    let needed = [
+        (envelope_is_international(envelope), Extension::SmtpUtfEight, MailParameter::SmtpUtfEight),
+        (!text.is_ascii(), Extension::EightBitMime, MailParameter::Body(MailBodyParameter::EightBitMime)),
+    ];
+    let needed = needed.into_iter().filter(|(is_needed, ..)| *is_needed);
+    let known = needed.map(|(_, extension, parameter)| {
+        if connection.server_info().supports_feature(extension) {
+            Ok(parameter)
+        } else {
+            Err(Undelivered::Refused(format!("the server does not know {extension}")))
+        }
+    });
+    known.collect()
+}
+
+fn envelope_is_international(envelope: &Envelope) -> bool {
+    envelope.to().iter().chain(envelope.from()).any(|address| !AsRef::<str>::as_ref(address).is_ascii())
 }
 
 fn judge(error: &lettre::transport::smtp::Error) -> Undelivered {

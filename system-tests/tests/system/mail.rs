@@ -37,6 +37,13 @@ impl MailServer {
         self.process = Self::run(self.port, &self.arguments).await;
     }
 
+    /// Starts it again at the same address, with other manners.
+    async fn restart_with(&mut self, arguments: &[&str]) {
+        self.process.kill();
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.restart().await;
+    }
+
     fn options(&self) -> Options {
         Options::default()
             .auth("MAIL_SMTP_URL", format!("smtp://127.0.0.1:{}", self.port))
@@ -81,6 +88,10 @@ async fn register(client: &HttpClient, email: &str) -> Answer {
     client.post("/api/auth/register", &json!({"email": email, "password": PASSWORD})).await
 }
 
+async fn verify(client: &HttpClient, token: &str, password: &str) -> Answer {
+    client.post("/api/auth/verify-email", &json!({"token": token, "password": password})).await
+}
+
 async fn forget(client: &HttpClient, email: &str) {
     client.post("/api/auth/forgot", &json!({"email": email})).await.expect(202);
 }
@@ -107,8 +118,8 @@ async fn an_address_is_verified_by_the_link_in_the_mail_and_once() {
     assert!(first["html"].as_str().unwrap().contains(&token_of(&first)));
     let token = token_of(&first);
     ann.get(&format!("/api/auth/verify-email?token={token}")).await.expect(405);
-    ann.post("/api/auth/verify-email", &json!({"token": token})).await.expect(204);
-    let again = ann.post("/api/auth/verify-email", &json!({"token": token})).await.expect(403);
+    verify(&ann, &token, PASSWORD).await.expect(204);
+    let again = verify(&ann, &token, PASSWORD).await.expect(403);
     assert_eq!(again.code(), "invalid_mail_token");
     let as_reset = reset(&ann, &token, NEW_PASSWORD).await.expect(403);
     assert_eq!(as_reset.code(), "invalid_mail_token", "a token is good for its purpose only");
@@ -119,6 +130,46 @@ async fn an_address_is_verified_by_the_link_in_the_mail_and_once() {
     mail.mail("ann@shop.example", EXISTS).await;
     assert_eq!(mail.mails_to("ann@shop.example").len(), 2, "what is verified is not verified again");
     assert_nothing_told(&stack, &[&token]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_registers_a_strangers_address_is_not_let_in_by_its_owner() {
+    let mail = MailServer::start(&[]).await;
+    let stack = Stack::with(mail.options().auth("REQUIRE_VERIFIED_EMAIL", "true")).await;
+    let (squatter, owner) = (stack.visitor(), stack.visitor());
+    register(&squatter, "owner@shop.example").await.expect(202);
+    let link = mail.token("owner@shop.example", VERIFY).await;
+    // The owner takes it for a mail that they asked for, and has a password of their own in mind.
+    let followed = verify(&owner, &link, NEW_PASSWORD).await.expect(403);
+    assert_eq!(followed.code(), "wrong_password");
+    let log_in = |password: &str| json!({"email": "owner@shop.example", "password": password});
+    let refused = squatter.post("/api/auth/login", &log_in(PASSWORD)).await.expect(403);
+    assert_eq!(refused.code(), "email_unverified");
+
+    forget(&owner, "owner@shop.example").await;
+    let reset_link = mail.token("owner@shop.example", RESET).await;
+    reset(&owner, &reset_link, NEW_PASSWORD).await.expect(204);
+    owner.post("/api/auth/login", &log_in(NEW_PASSWORD)).await.expect(200);
+    squatter.post("/api/auth/login", &log_in(PASSWORD)).await.expect(401);
+    assert_eq!(verify(&squatter, &link, PASSWORD).await.expect(403).code(), "invalid_mail_token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_behind_a_link_are_counted_with_logins_and_leave_it_good() {
+    let mail = MailServer::start(&[]).await;
+    let stack = Stack::with(mail.options().auth("THROTTLE_ACCOUNT_ADDRESS", "3/1h")).await;
+    let ann = stack.visitor();
+    register(&ann, "ann@shop.example").await.expect(202);
+    let link = mail.token("ann@shop.example", VERIFY).await;
+    verify(&ann, &link, NEW_PASSWORD).await.expect(403);
+    let guess = json!({"email": "ann@shop.example", "password": NEW_PASSWORD});
+    HttpClient::new(stack.gateway_url(1)).post("/api/auth/login", &guess).await.expect(401);
+    verify(&ann, &link, NEW_PASSWORD).await.expect(403);
+    assert_eq!(verify(&ann, &link, PASSWORD).await.expect(429).code(), "too_many_attempts");
+    eventually("the wait is over, and the link is good", async || {
+        (verify(&ann, &link, PASSWORD).await.status == 204).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,20 +221,21 @@ async fn of_a_hundred_uses_of_a_link_over_two_replicas_one_succeeds() {
     forget(&stack.visitor(), "ann@shop.example").await;
     let verify = mail.token("ann@shop.example", VERIFY).await;
     let token = mail.token("ann@shop.example", RESET).await;
-    assert_eq!(
-        race(&stack, "verify-email", |_| json!({"token": verify})).await,
-        BTreeMap::from([(204, 1), (403, 99)])
-    );
+    let body = |_| json!({"token": verify, "password": PASSWORD});
+    assert_one_of_a_hundred(race(&stack, "verify-email", body).await);
     let body = |number| json!({"token": token, "newPassword": format!("{NEW_PASSWORD} {number}")});
-    let mut statuses = race(&stack, "reset", body).await;
-    // Whoever found the hash threads too busy was sent away before the token was used.
-    let busy = statuses.remove(&503).unwrap_or_default();
-    assert_eq!(statuses, BTreeMap::from([(204, 1), (403, 99 - busy)]), "and {busy} found no room");
+    assert_one_of_a_hundred(race(&stack, "reset", body).await);
     let database = stack.auth_database().await;
     let epoch = database.query_one("SELECT epoch FROM users", &[]).await.unwrap();
     assert_eq!(epoch.get::<_, i32>(0), 1, "the password was replaced once");
     let told = "SELECT count(*) FROM outbox WHERE kind = 'password_changed'";
     assert_eq!(database.query_one(told, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+/// Whoever found the hash threads too busy was sent away before the token was used.
+fn assert_one_of_a_hundred(mut statuses: BTreeMap<u16, i32>) {
+    let busy = statuses.remove(&503).unwrap_or_default();
+    assert_eq!(statuses, BTreeMap::from([(204, 1), (403, 99 - busy)]), "and {busy} found no room");
 }
 
 /// A hundred posts at once, over both gateways and so over both auth services; how many got which status.
@@ -232,6 +284,16 @@ async fn mail_waits_for_its_server_and_is_tried_again() {
     assert_eq!(database.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0, "tokens go with their mail");
     let logs: Vec<_> = stack.auth.iter().flat_map(TestProcess::lines).collect();
     assert!(!logs.concat().contains("@shop.example"), "{logs:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_us_costs_nobody_their_mail() {
+    let mut mail = MailServer::start(&["--refuse-sender"]).await;
+    let stack = Stack::with(mail.options()).await;
+    register(&stack.visitor(), "ann@shop.example").await.expect(202);
+    metric(&stack, "auth_mails_total{kind=\"verify_email\",outcome=\"deferred\"}").await;
+    mail.restart_with(&[]).await;
+    mail.mail("ann@shop.example", VERIFY).await;
 }
 
 /// Waits until one of the auth services counts something.
@@ -361,6 +423,8 @@ async fn a_login_from_elsewhere_is_told_and_the_first_one_is_not() {
     let options = mail.options();
     let stack = Stack::with(options).await;
     register(&stack.visitor(), "ann@shop.example").await.expect(202);
+    let link = mail.token("ann@shop.example", VERIFY).await;
+    verify(&stack.visitor(), &link, PASSWORD).await.expect(204);
     for _ in 0..2 {
         Actor::log_in(stack.visitor(), "ann@shop.example").await;
     }
@@ -433,8 +497,7 @@ async fn the_mailbox_of_development_shows_what_would_have_been_sent() {
         let page = admin.get("/mailbox").await.expect(200).text();
         assert!(page.contains(&token_of(&mail)), "{page}");
         if replica == 1 {
-            let verify = json!({"token": token_of(&mail)});
-            stack.visitor().post("/api/auth/verify-email", &verify).await.expect(204);
+            verify(&stack.visitor(), &token_of(&mail), PASSWORD).await.expect(204);
         }
     }
     stack.visitor().get("/mailbox").await.expect(404);

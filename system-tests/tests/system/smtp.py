@@ -1,7 +1,7 @@
 """A mail server for tests (aiosmtpd): every message that it takes is a line of JSON on standard output.
 
 Local parts of recipients say how it behaves: `busy…` is put off (451) the first time, `nobody…` is refused (550), and for
-`slow…` it takes a second before it says that it has the message; to `mute…`'s goodbye it says nothing. Usage: smtp.py PORT [--no-utf8] [--tls CERTIFICATE KEY]
+`slow…` it takes a second before it says that it has the message; to `mute…`'s goodbye it says nothing. Usage: smtp.py PORT [--no-utf8] [--refuse-sender] [--tls CERTIFICATE KEY]
 """
 
 import asyncio
@@ -17,6 +17,16 @@ seen_busy = set()
 
 
 class Handler:
+    def __init__(self, refuses_sender):
+        self.refuses_sender = refuses_sender
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if self.refuses_sender:
+            return "553 5.7.1 we do not know you"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody"):
             return "550 5.1.1 no such mailbox <" + address + ">"
@@ -67,7 +77,7 @@ async def main():
 
     def factory():
         return SMTP(
-            Handler(),
+            Handler("--refuse-sender" in arguments),
             enable_SMTPUTF8="--no-utf8" not in arguments,
             tls_context=context,
             require_starttls=context is not None,
