@@ -106,6 +106,12 @@ impl Mail {
         self.outgoing.notice(Kind::PasswordChanged)
     }
 
+    /// What somebody is told whose password somebody else seems to have.
+    #[must_use]
+    pub fn second_factor_failures(&self) -> Notice {
+        self.outgoing.notice(Kind::SecondFactorFailures)
+    }
+
     /// What somebody is told whose second factor was changed.
     #[must_use]
     pub fn second_factor_changed(&self) -> Notice {

@@ -216,6 +216,7 @@ impl Stack {
             // Everybody comes from one address; the tests of limits set them.
             ("THROTTLE_ACCOUNT_ADDRESS", "off".to_owned()),
             ("THROTTLE_ACCOUNT", "off".to_owned()),
+            ("THROTTLE_SECOND_FACTOR", "off".to_owned()),
             ("THROTTLE_ADDRESS", "off".to_owned()),
             ("THROTTLE_REGISTRATION", "off".to_owned()),
             ("THROTTLE_MAIL", "off".to_owned()),

@@ -2,7 +2,7 @@
 
 use process::Settings;
 
-use super::{HOUR, MINUTE};
+use super::{DAY, HOUR, MINUTE};
 use crate::throttle::Limits;
 use crate::throttle::limit::Rate;
 
@@ -14,6 +14,7 @@ pub(super) fn read_throttle(settings: &mut Settings) -> Limits {
             Rate { allowed: 5, window: 15 * MINUTE },
         ),
         account: read_rate(settings, "THROTTLE_ACCOUNT", Rate { allowed: 100, window: HOUR }),
+        second_factor: read_rate(settings, "THROTTLE_SECOND_FACTOR", Rate { allowed: 30, window: 7 * DAY }),
         address: read_rate(settings, "THROTTLE_ADDRESS", Rate { allowed: 100, window: 15 * MINUTE }),
         registration: read_rate(settings, "THROTTLE_REGISTRATION", Rate { allowed: 20, window: HOUR }),
         mail: read_rate(settings, "THROTTLE_MAIL", Rate { allowed: 5, window: HOUR }),

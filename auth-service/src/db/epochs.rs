@@ -208,7 +208,7 @@ async fn replace_forgotten(connection: &mut AsyncPgConnection, reset: &Reset<'_>
 
 async fn tell(connection: &mut AsyncPgConnection, notice: Option<&Notice>, user: &User) -> QueryResult<()> {
     match notice {
-        Some(notice) => outbox::insert(connection, notice, user.id, &user.email).await,
+        Some(notice) => outbox::insert(connection, notice, user.id, &user.email, json!({})).await,
         None => Ok(()),
     }
 }

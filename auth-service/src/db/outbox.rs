@@ -83,14 +83,27 @@ impl Outcome {
     }
 }
 
-/// Puts a mail without a token into the outbox, in the transaction of what it tells.
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Whether an account is told of something: it has a verified address, and was not told too often.
+    fn may_be_told(account: SqlUuid, about: Text) -> Bool;
+}
+
+/// Puts a mail without a token into the outbox, in the transaction of what it tells; or not, where nobody is to be told (see the
+/// migration `notices`).
 pub(super) async fn insert(
     connection: &mut AsyncPgConnection,
     notice: &Notice,
     user: UserId,
     recipient: &str,
+    detail: Value,
 ) -> QueryResult<()> {
+    let ask = diesel::select(may_be_told(user.0, notice.kind.as_str()));
+    if !ask.get_result::<bool>(connection).await? {
+        return Ok(());
+    }
     let values = (
+        outbox::detail.eq(detail),
         outbox::id.eq(notice.id),
         outbox::kind.eq(notice.kind.as_str()),
         outbox::user_id.eq(user.0),

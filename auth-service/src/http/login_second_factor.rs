@@ -20,17 +20,17 @@ use super::throttling;
 use super::token_answer::{self, TokenAnswer};
 use super::user_answer::UserAnswer;
 use crate::accounts::UserId;
-use crate::app::App;
+use crate::app::{App, Mail};
 use crate::db::audit::{self, Event};
 use crate::db::second_factors;
 use crate::db::sessions;
-use crate::db::throttles::Outcome;
+use crate::db::throttles::{self, Outcome};
 use crate::db::users::Credentials;
 use crate::error::Error;
 use crate::second_factor::login::{self, Proof, SecondStepRefusal, ShownFactor, Standing};
 use crate::second_factor::{Authenticator, Code, Factor, RecoveryHash};
 use crate::sessions::{Delivery, Device, NewSession, SessionId};
-use crate::throttle::{Attempt, Key, Purpose, Refund, Subject};
+use crate::throttle::{Attempt, Key, Purpose, Refund, Subject, Throttled};
 use crate::tokens::{LoginChallenge, Nonce, RefreshToken};
 
 /// The challenge that the first step gave, and a code.
@@ -182,5 +182,24 @@ fn new_session(
 async fn refuse(app: &App, user: UserId, device: &Device, refusal: SecondStepRefusal) -> Error {
     let error = Error::from(refusal);
     audit::note(&app.database, &Event::login_refused(Some(user), device, error.code())).await;
+    if refusal == SecondStepRefusal::InvalidCode {
+        watch(app, user, device).await;
+    }
     error
+}
+
+/// Counts a wrong code for the alarm, and raises it once in the window. That it cannot be done is no reason to answer otherwise.
+async fn watch(app: &App, user: UserId, device: &Device) {
+    let attempt = app.throttle.attempt(Purpose::SecondFactorAlarm, Subject::User(user), device.address);
+    let raised = async {
+        if let Err(Throttled { is_first: true, .. }) = throttles::count(&app.database, &attempt).await? {
+            let notice = app.mail.as_ref().map(Mail::second_factor_failures);
+            second_factors::raise_alarm(&app.database, user, device, notice.as_ref()).await?;
+            app.ring();
+        }
+        Ok::<_, database::Error>(())
+    };
+    if let Err(error) = raised.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "nobody is told of codes that are tried");
+    }
 }

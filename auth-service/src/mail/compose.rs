@@ -134,7 +134,11 @@ impl Composer {
         let purpose = match queued.kind {
             Kind::VerifyEmail => Purpose::VerifyEmail,
             Kind::ResetPassword => Purpose::ResetPassword,
-            Kind::AccountExists | Kind::PasswordChanged | Kind::NewDevice | Kind::SecondFactorChanged => {
+            Kind::AccountExists
+            | Kind::PasswordChanged
+            | Kind::NewDevice
+            | Kind::SecondFactorChanged
+            | Kind::SecondFactorFailures => {
                 return Ok(Secret::new(self.links.forgot_password()));
             }
         };

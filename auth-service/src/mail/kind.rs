@@ -19,17 +19,20 @@ pub enum Kind {
     NewDevice,
     /// Their second factor came, went, or got other recovery codes.
     SecondFactorChanged,
+    /// Somebody has their password and no code.
+    SecondFactorFailures,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::VerifyEmail,
         Self::ResetPassword,
         Self::AccountExists,
         Self::PasswordChanged,
         Self::NewDevice,
         Self::SecondFactorChanged,
+        Self::SecondFactorFailures,
     ];
 
     /// The kind as the database and metrics spell it.
@@ -42,6 +45,7 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::NewDevice => "new_device",
             Self::SecondFactorChanged => "second_factor_changed",
+            Self::SecondFactorFailures => "second_factor_failures",
         }
     }
 }

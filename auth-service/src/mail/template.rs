@@ -33,6 +33,7 @@ impl Template {
             Kind::PasswordChanged => template!("password_changed"),
             Kind::NewDevice => template!("new_device"),
             Kind::SecondFactorChanged => template!("second_factor_changed"),
+            Kind::SecondFactorFailures => template!("second_factor_failures"),
         };
         let (subject, text) = text.split_once("\n\n").unwrap_or(("", text));
         Self { subject, text, html }

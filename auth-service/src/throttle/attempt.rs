@@ -140,7 +140,9 @@ impl Throttle {
             let key = digest(self.keys.first()?, &[purpose.as_str(), scope.as_str(), account, address]);
             Some(Rule { scope, key, limit })
         };
-        let addresses = self.keys.iter().map(|key| digest(key, &["login_address", &address]));
+        // What raises an alarm is counted wherever it comes from.
+        let known_by = if purpose == Purpose::SecondFactorAlarm { &[] } else { self.keys.as_slice() };
+        let addresses = known_by.iter().map(|key| digest(key, &["login_address", &address]));
         Attempt {
             purpose,
             subject,

@@ -9,6 +9,8 @@ pub enum Purpose {
     Login,
     /// Its second step.
     SecondFactor,
+    /// A second step that failed, counted once more for whom it is told: the account's owner.
+    SecondFactorAlarm,
     /// The current password, given for another one or for a change of the second factor.
     PasswordChange,
     /// The bootstrap token.
@@ -28,6 +30,7 @@ impl Purpose {
         match self {
             Self::Login => "login",
             Self::SecondFactor => "second_factor",
+            Self::SecondFactorAlarm => "second_factor_alarm",
             Self::PasswordChange => "password_change",
             Self::Bootstrap => "bootstrap",
             Self::Registration => "registration",
@@ -70,6 +73,8 @@ pub struct Limits {
     pub account_address: Option<Rate>,
     /// For one account from everywhere (`THROTTLE_ACCOUNT`).
     pub account: Option<Rate>,
+    /// For the codes of one account from everywhere (`THROTTLE_SECOND_FACTOR`).
+    pub second_factor: Option<Rate>,
     /// For one address on everything (`THROTTLE_ADDRESS`).
     pub address: Option<Rate>,
     /// For new accounts from one address (`THROTTLE_REGISTRATION`).
@@ -85,8 +90,13 @@ impl Limits {
     /// could use up for whoever has the right one.
     #[must_use]
     pub fn of(&self, purpose: Purpose, scope: Scope) -> Option<Limit> {
-        use Purpose::{Bootstrap, Client, Login, Mail, PasswordChange, Registration, SecondFactor};
+        use Purpose::{
+            Bootstrap, Client, Login, Mail, PasswordChange, Registration, SecondFactor, SecondFactorAlarm,
+        };
         let (rate, then) = match (purpose, scope) {
+            (SecondFactorAlarm, Scope::AccountAtAddress | Scope::Address) => return None,
+            (SecondFactorAlarm, Scope::Account) => (self.second_factor.map(alarming), Then::Wait),
+            (SecondFactor, Scope::Account) => (self.second_factor, Then::Wait),
             (Registration, Scope::AccountAtAddress | Scope::Account) => return None,
             (Bootstrap | Client, Scope::Account) => return None,
             (Registration | Mail, Scope::Address) => (self.registration, Then::Wait),
@@ -94,11 +104,19 @@ impl Limits {
             (Login | SecondFactor | PasswordChange | Bootstrap | Client, Scope::AccountAtAddress) => {
                 (self.account_address, Then::Doubling)
             }
-            (Login | SecondFactor | PasswordChange, Scope::Account) => (self.account, Then::Wait),
+            (Login | PasswordChange, Scope::Account) => (self.account, Then::Wait),
             (Login | SecondFactor | PasswordChange | Bootstrap | Client, Scope::Address) => {
                 (self.address, Then::Wait)
             }
         };
         rate.map(|rate| rate.then(then))
     }
+}
+
+/// Of so many wrong codes the owner is not told: people mistype.
+const MISTYPED: i32 = 5;
+
+/// When the owner is told: once in the window, early enough that most of what may be tried is still to come.
+fn alarming(rate: Rate) -> Rate {
+    Rate { allowed: MISTYPED.min(rate.allowed - 1).max(1), ..rate }
 }

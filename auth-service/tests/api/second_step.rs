@@ -144,8 +144,11 @@ async fn delivery_and_origin_are_those_of_a_login() {
 }
 
 /// The usual limits.
-const LIMITS: [(&str, &str); 3] =
-    [("THROTTLE_ACCOUNT_ADDRESS", "5/15m"), ("THROTTLE_ACCOUNT", "20/1h"), ("THROTTLE_ADDRESS", "100/15m")];
+const LIMITS: [(&str, &str); 3] = [
+    ("THROTTLE_ACCOUNT_ADDRESS", "5/15m"),
+    ("THROTTLE_SECOND_FACTOR", "20/7d"),
+    ("THROTTLE_ADDRESS", "100/15m"),
+];
 
 #[tokio::test]
 async fn codes_are_not_searched_and_passwords_are_counted_apart() {
@@ -170,6 +173,36 @@ async fn codes_are_not_searched_and_passwords_are_counted_apart() {
     let mut elsewhere = thief.at_address("198.51.100.99");
     elsewhere.second_step(&challenge, &phone.code(0)).await.refused(429, "too_many_attempts");
     let mut owner = app.visitor();
+    let challenge = owner.first_step("ann").await;
+    owner.second_step(&challenge, &phone.code(0)).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_owner_is_told_once_that_somebody_has_the_password_and_tries_codes() {
+    let mail = [("MAIL_SMTP_URL", "mailbox:"), ("THROTTLE_SECOND_FACTOR", "30/7d")];
+    let app = TestApp::start().await;
+    let (_, phone) = app.careful_customer("ann").await;
+    app.sql().await.batch_execute("UPDATE users SET email_verified_at = now()").await.unwrap();
+    let replicas = [app.replica(&mail).await, app.replica(&mail).await];
+    let wrong = phone.wrong_code();
+    let mut tried = 0;
+    for number in 0..31 {
+        let replica = &replicas[number % 2];
+        replica.load_keys().await.unwrap();
+        let mut thief = app.visitor().at(&replica.gateway).at_address(&format!("198.51.100.{number}"));
+        let challenge = thief.first_step("ann").await;
+        tried += usize::from(thief.second_step(&challenge, &wrong).await.status == 401);
+        let told =
+            "SELECT count(*), min(detail->>'address') FROM outbox WHERE kind = 'second_factor_failures'";
+        let told = app.sql().await.query_one(told, &[]).await.unwrap();
+        assert_eq!(told.get::<_, i64>(0), i64::from(number >= 5), "after {} codes", number + 1);
+        assert_eq!(told.get::<_, Option<&str>>(1), (number >= 5).then_some("198.51.100.5"));
+    }
+    assert_eq!(tried, 30, "that is all for a week");
+    let suspected = "SELECT count(*) FROM audit_events WHERE kind = 'second_factor_suspected'";
+    assert_eq!(app.sql().await.query_one(suspected, &[]).await.unwrap().get::<_, i64>(0), 1);
+    // The owner, where they have logged in before, notices nothing of it.
+    let mut owner = app.visitor().at(&replicas[0].gateway);
     let challenge = owner.first_step("ann").await;
     owner.second_step(&challenge, &phone.code(0)).await.expect(200);
 }

@@ -14,7 +14,7 @@ use super::{Setting, gateway_file};
 
 /// Settings of the processes that a person may add to `.env` or to the environment.
 const FOR_ALL: [&str; 2] = ["LOG", "LOG_FORMAT"];
-const FOR_AUTH: [&str; 24] = [
+const FOR_AUTH: [&str; 25] = [
     "ALLOW_BOOTSTRAP",
     "AUDIT_RETENTION",
     "BCRYPT_COST",
@@ -39,6 +39,7 @@ const FOR_AUTH: [&str; 24] = [
     "THROTTLE_ADDRESS",
     "THROTTLE_MAIL",
     "THROTTLE_REGISTRATION",
+    "THROTTLE_SECOND_FACTOR",
 ];
 
 /// Everything that the processes are started with.

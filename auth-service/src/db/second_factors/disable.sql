@@ -19,6 +19,7 @@
            now() + given.mail_lifetime
     FROM given, asking, removed
     WHERE given.mail_id IS NOT NULL AND removed.confirmed_at IS NOT NULL
+      AND may_be_told(asking.id, 'second_factor_changed')
 )
 
 SELECT EXISTS (SELECT FROM asking),

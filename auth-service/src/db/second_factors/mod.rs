@@ -3,6 +3,7 @@
 //! The second step of a login loads here; what it shows is used up by the statement that opens the session
 //! (`sessions/open.sql`).
 
+mod alarm;
 mod asked;
 mod confirm;
 mod disable;
@@ -15,6 +16,7 @@ mod required;
 mod reset;
 mod status;
 
+pub use alarm::raise_alarm;
 pub use asked::Change;
 pub use confirm::{Confirmation, confirm};
 pub use disable::disable;

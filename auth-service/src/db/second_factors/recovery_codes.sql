@@ -30,6 +30,7 @@
            now() + given.mail_lifetime
     FROM given, asking, factor
     WHERE given.mail_id IS NOT NULL
+      AND may_be_told(asking.id, 'second_factor_changed')
 )
 
 SELECT EXISTS (SELECT FROM asking),

@@ -19,6 +19,7 @@
            now() + given.mail_lifetime
     FROM given, removed JOIN users ON users.id = removed.user_id
     WHERE given.mail_id IS NOT NULL AND removed.confirmed_at IS NOT NULL
+      AND may_be_told(users.id, 'second_factor_changed')
 )
 
 SELECT EXISTS (SELECT FROM asking WHERE asking.role = 'ADMIN'), true, EXISTS (SELECT FROM users WHERE users.id = given.user_id)

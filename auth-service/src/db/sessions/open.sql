@@ -89,6 +89,7 @@
       AND NOT EXISTS (SELECT FROM login_addresses
                       WHERE login_addresses.user_id = opened.user_id
                         AND login_addresses.address = ANY (given.known_as))
+      AND may_be_told(users.id, 'new_device')
 )
 
 SELECT opened.created_at, opened.expires_at

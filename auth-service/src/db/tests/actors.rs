@@ -91,8 +91,14 @@ pub(super) fn throttle(limits: Limits) -> Throttle {
     Throttle::new(&RootSecrets::new(&Secret::new(vec![7; 32]), &[]), limits)
 }
 
-pub(super) const OFF: Limits =
-    Limits { account_address: None, account: None, address: None, registration: None, mail: None };
+pub(super) const OFF: Limits = Limits {
+    account_address: None,
+    account: None,
+    second_factor: None,
+    address: None,
+    registration: None,
+    mail: None,
+};
 
 fn unlimited() -> Throttle {
     throttle(OFF)

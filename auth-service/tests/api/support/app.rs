@@ -203,6 +203,7 @@ fn config(url: &str, changes: &[(&str, &str)]) -> Config {
         // Everybody comes from one address; the stories about limits set them.
         ("THROTTLE_ACCOUNT_ADDRESS", "off"),
         ("THROTTLE_ACCOUNT", "off"),
+        ("THROTTLE_SECOND_FACTOR", "off"),
         ("THROTTLE_ADDRESS", "off"),
         ("THROTTLE_REGISTRATION", "off"),
         ("THROTTLE_MAIL", "off"),
