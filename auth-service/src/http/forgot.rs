@@ -8,6 +8,7 @@ use http_api::Json;
 use identity_axum::Caller;
 use problem::codes;
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::device::device;
@@ -44,12 +45,12 @@ pub async fn forgot_password(
     app.origins.check_if_present(&headers)?;
     let mail = app.mail.as_ref().ok_or(NoMail)?;
     let email = Email::parse(&body.email)?;
-    let device = device(&caller, &headers);
+    let (device, begun) = (device(&caller, &headers), Instant::now());
     let attempt = app.throttle.attempt(throttle::Purpose::Mail, Subject::Email(&email), device.address);
     // Nothing is taken back: mails that are asked for are what is limited, of accounts and of nobody alike.
     throttling::count(&app, &attempt, None, &device).await?;
     let letter = mail.outgoing.letter(Purpose::ResetPassword)?;
-    steady(mail_tokens::request(&app.database, Whose::Address(&email), &letter, &device)).await?;
+    steady(begun, mail_tokens::request(&app.database, Whose::Address(&email), &letter, &device)).await?;
     app.ring();
     Ok(StatusCode::ACCEPTED)
 }

@@ -9,6 +9,7 @@ use http_api::Json;
 use identity_axum::Caller;
 use problem::codes;
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::device::device;
@@ -60,12 +61,16 @@ pub async fn register_user(
         Some(_) => (Purpose::Mail, Subject::Email(&email)),
         None => (Purpose::Registration, Subject::Service),
     };
+    let begun = Instant::now();
     let attempt = app.throttle.attempt(purpose, subject, device.address);
     // Nothing is taken back: accounts and mails that are made are what is limited, and taken addresses are not to be tried out either.
     throttling::count(&app, &attempt, None, &device).await?;
+    let hashing = Instant::now();
     let password_hash = hash(&app, body.password).await?;
     if let Some(post) = &app.mail {
-        register_by_mail(&app, post, &email, &password_hash, &device).await?;
+        // How long a hash takes depends on nothing that is found.
+        let begun = begun + hashing.elapsed();
+        steady(begun, register_by_mail(&app, post, &email, &password_hash, &device)).await?;
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     let new = NewUser {
@@ -95,7 +100,7 @@ async fn register_by_mail(
         notice: &post.outgoing.notice(Kind::AccountExists),
         device,
     };
-    steady(by_mail::register(&app.database, &new)).await?;
+    by_mail::register(&app.database, &new).await?;
     app.ring();
     Ok(())
 }
