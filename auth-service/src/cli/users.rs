@@ -50,10 +50,7 @@ pub enum AccountCommand {
     /// Write all accounts with their password hashes, a line of JSON for each, as `import` reads them.
     Export(ExportUsers),
     /// Remove the second factor of an account, for somebody who has lost both the app and the recovery codes.
-    ResetSecondFactor {
-        /// The account's e-mail address.
-        email: String,
-    },
+    ResetSecondFactor(Account),
 }
 
 /// An account that is there already.

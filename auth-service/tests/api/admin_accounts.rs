@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Actor, PASSWORD, TestApp};
+use crate::support::{Actor, Authenticator, PASSWORD, TestApp};
 
 const USERS: &str = "/api/admin/users";
 
@@ -114,6 +114,7 @@ async fn an_account_is_shown_with_its_sessions() {
     let path = format!("{USERS}/{}", body["items"][0]["id"].as_str().unwrap());
     let shown = root.get(&path).await.expect(200).json();
     assert_eq!((&shown["sessions"], &shown["lastLoginAt"]), (&0.into(), &Value::Null));
+    assert_eq!((&shown["emailVerified"], &shown["secondFactor"]), (&false.into(), &false.into()));
     assert_eq!(shown["user"], body["items"][0]);
 
     let (mut phone, mut laptop) = (ann.clone(), ann);
@@ -121,6 +122,12 @@ async fn an_account_is_shown_with_its_sessions() {
     laptop.log_in("ann").await.expect(200);
     let shown = root.get(&path).await.expect(200).json();
     assert_eq!(shown["sessions"], 2);
+    let mut phone_app = Authenticator::enrol(&phone).await;
+    assert_eq!(root.get(&path).await.expect(200).json()["secondFactor"], false, "it is not in force yet");
+    phone_app.confirm(&phone).await;
+    app.sql().await.batch_execute("UPDATE users SET email_verified_at = now()").await.unwrap();
+    let told = root.get(&path).await.expect(200).json();
+    assert_eq!((&told["emailVerified"], &told["secondFactor"]), (&true.into(), &true.into()));
     assert!(shown["lastLoginAt"].as_str().unwrap().ends_with('Z'));
     phone.log_out().await.expect(204);
     assert_eq!(root.get(&path).await.expect(200).json()["sessions"], 1);

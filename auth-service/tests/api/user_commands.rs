@@ -102,6 +102,9 @@ async fn accounts_are_listed_and_shown_for_people_and_for_programs() {
     assert!(shown.contains("sessions\t1\n") && shown.contains(&format!("id\t{ann}\n")), "{shown}");
     let shown: Value = serde_json::from_str(&done(&environment, &["show", ann, "--json"])).unwrap();
     assert_eq!((&shown["user"], &shown["sessions"]), (&listed, &json!(1)));
+    assert_eq!((&shown["emailVerified"], &shown["secondFactor"]), (&json!(false), &json!(false)));
+    let changed: Value = serde_json::from_str(&done(&environment, &["enable", ann, "--json"])).unwrap();
+    assert_eq!(changed, json!({"user": listed}));
 
     refused(&environment, &["show", "bob@example.com"], 3, "there is no such account");
     refused(&environment, &["show", "bob"], 2, "must look like name@example.com; or give an id");
@@ -120,6 +123,25 @@ async fn an_account_that_is_not_marked_is_not_made() {
     assert_eq!(app.sql().await.query_one(users, &[]).await.unwrap().get::<_, i64>(0), 0);
     let taken = ["users", "create", "--email", "ann@example.com", "--json"];
     let made: Value = serde_json::from_str(&stdout(&run(&taken, &environment, PASSWORD))).unwrap();
-    assert_eq!((&made["email"], &made["role"]), (&json!("ann@example.com"), &json!("USER")));
+    assert_eq!((&made["user"]["email"], &made["user"]["role"]), (&json!("ann@example.com"), &json!("USER")));
     assert_eq!(run(&taken, &environment, PASSWORD).status.code(), Some(4));
+}
+
+#[tokio::test]
+async fn a_second_factor_is_reset_by_id_or_address_and_a_link_is_made() {
+    let app = TestApp::start().await;
+    let frontend = [("MAIL_LINK_BASE", "https://app.example")];
+    let environment = environment(Mode::Production, &app.database, &frontend);
+    let (ann, _) = app.careful_customer("ann").await;
+    let id = ann.identity.user.as_str();
+    let shown: Value = serde_json::from_str(&done(&environment, &["show", id, "--json"])).unwrap();
+    assert_eq!(shown["secondFactor"], true);
+    let reset: Value =
+        serde_json::from_str(&done(&environment, &["reset-second-factor", id, "--json"])).unwrap();
+    assert_eq!(reset["user"]["id"], id);
+    refused(&environment, &["reset-second-factor", "ann@example.com"], 1, "has no second factor");
+    refused(&environment, &["reset-second-factor", "bob@example.com"], 3, "there is no such account");
+
+    assert!(done(&environment, &["reset-link", "ann@example.com"]).contains("#token="));
+    refused(&environment, &["reset-link", "bob@example.com"], 3, "there is no such account");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use system_tests::{PASSWORD, Stack};
 
-fn token(lines: &[String]) -> Option<String> {
+pub(crate) fn token(lines: &[String]) -> Option<String> {
     let after = |line: &String| line.split_once("bootstrap token: ").map(|(_, rest)| rest.to_owned());
     let rest = lines.iter().find_map(after)?;
     Some(rest.split(|c: char| c == '"' || c.is_whitespace()).next().unwrap_or_default().to_owned())

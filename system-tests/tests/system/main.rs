@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod administration;
+mod attacks;
 mod bootstrap;
 mod clients;
 mod crashes;

@@ -27,18 +27,23 @@ print(" ".join(app.at(now + 30 * int(steps)) for steps in sys.argv[3:]))
 static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| test_support::python_with("pyotp", &["pyotp==2.9.0"]));
 
 /// An app on which an account is enrolled.
-struct App {
+pub(crate) struct App {
     uri: String,
     email: String,
     recovery_codes: Vec<String>,
 }
 
 impl App {
-    /// Enrols the app at one gateway and confirms it at the other.
-    async fn of(stack: &Stack, owner: &Actor) -> Self {
+    /// Enrols the app; nothing is asked of it yet.
+    pub(crate) async fn enrol(owner: &Actor) -> Self {
         let told = owner.client.post(PATH, &json!({"currentPassword": PASSWORD})).await.expect(200).json();
         let uri = told["otpauthUri"].as_str().unwrap().to_owned();
-        let mut app = Self { uri, email: owner.email.clone(), recovery_codes: Vec::new() };
+        Self { uri, email: owner.email.clone(), recovery_codes: Vec::new() }
+    }
+
+    /// Enrols the app at one gateway and confirms it at the other.
+    pub(crate) async fn of(stack: &Stack, owner: &Actor) -> Self {
+        let mut app = Self::enrol(owner).await;
         let other = HttpClient::new(stack.gateway_url(1)).origin(ORIGIN);
         other.set_bearer(Some(owner.access_token()));
         let code = app.code(0).await;
@@ -57,7 +62,7 @@ impl App {
     }
 
     /// What the app shows so many steps from now.
-    async fn code(&self, steps: i32) -> String {
+    pub(crate) async fn code(&self, steps: i32) -> String {
         let steps = steps.to_string();
         let output =
             Command::new(&*PYTHON).args(["-c", PYOTP, &self.uri, &self.email, &steps]).output().await;
@@ -183,6 +188,6 @@ async fn whoever_runs_the_service_helps_who_has_lost_everything() {
     App::of(&stack, &ann).await;
     first_step(&stack.visitor(), &ann.email).await;
     let printed = stack.auth_command(&["users", "reset-second-factor", &ann.email], "");
-    assert_eq!(printed, "the second factor is removed\n");
+    assert!(printed.contains(&ann.email), "{printed}");
     stack.visitor().post("/api/auth/login", &credentials(&ann.email)).await.expect(200);
 }

@@ -45,6 +45,5 @@ pub(super) async fn end_sessions(operator: &Operator, account: &Account) -> anyh
 
 async fn finish(operator: &Operator, account: &Account, user: &User) -> anyhow::Result<()> {
     operator.tell_replicas().await;
-    let printed = PrintedAccount::from(user);
-    if account.json { printed.print_json() } else { printed.print() }
+    PrintedAccount::from(user).print_changed(account.json)
 }

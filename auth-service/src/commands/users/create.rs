@@ -22,7 +22,7 @@ pub(super) async fn create(operator: &Operator, cost: Cost, account: &CreateUser
     let made =
         administration::create_account(&operator.database, &operator.mandate(), &new, account.demo).await?;
     if account.json {
-        return PrintedAccount::from(&made).print_json();
+        return PrintedAccount::from(&made).print_changed(true);
     }
     writeln!(stdout(), "{}", made.id)?;
     Ok(())

@@ -74,8 +74,8 @@ async fn dispatch(settings: Settings, command: UsersCommand) -> anyhow::Result<E
         AccountCommand::Disable(account) => change::disable(&operator, &account).await,
         AccountCommand::Enable(account) => change::enable(&operator, &account).await,
         AccountCommand::Delete(account) => change::delete(&operator, &account).await,
-        AccountCommand::ResetSecondFactor { email } => {
-            reset_second_factor::reset_second_factor(&operator, &email).await
+        AccountCommand::ResetSecondFactor(account) => {
+            reset_second_factor::reset_second_factor(&operator, &account).await
         }
         AccountCommand::EndSessions(account) => change::end_sessions(&operator, &account).await,
     }?;

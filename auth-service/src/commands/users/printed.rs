@@ -28,9 +28,14 @@ impl<'a> From<&'a User> for PrintedAccount<'a> {
 }
 
 impl PrintedAccount<'_> {
-    /// One line of JSON.
+    /// One line of JSON, as an item of a list.
     pub(super) fn print_json(&self) -> anyhow::Result<()> {
         print_json(self)
+    }
+
+    /// What an account is now: in JSON as the HTTP answer `{user}`, or as a line for people.
+    pub(super) fn print_changed(&self, json: bool) -> anyhow::Result<()> {
+        if json { print_json(&serde_json::json!({"user": self})) } else { self.print() }
     }
 
     /// One line, separated by tabs.

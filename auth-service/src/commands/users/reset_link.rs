@@ -2,12 +2,12 @@
 
 use std::io::{Write as _, stdout};
 
-use anyhow::bail;
 use database::Database;
 
 use super::DEADLINE;
 use crate::accounts::Email;
 use crate::config::ResetLinkConfig;
+use crate::db::administration::NotDone;
 use crate::db::mail_tokens;
 use crate::mail::MailToken;
 
@@ -20,7 +20,7 @@ pub(super) async fn reset_link(config: &ResetLinkConfig, email: &str) -> anyhow:
     let token = MailToken::generate()?;
     let database = Database::new(&config.database.url, 1)?.with_deadline(DEADLINE);
     if !mail_tokens::make_for_operator(&database, &email, token.hash(), config.lifetime).await? {
-        bail!("there is no account with this address, or it is disabled");
+        return Err(NotDone::NoSuchUser.into());
     }
     writeln!(stdout(), "{}", config.base.reset_link(&token).expose())?;
     Ok(())

@@ -1,24 +1,22 @@
 //! `users reset-second-factor`.
 
-use std::io::{Write as _, stdout};
-
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use super::Operator;
-use crate::accounts::Email;
+use super::printed::PrintedAccount;
+use crate::cli::Account;
 use crate::db::administration::NotDone;
 use crate::db::second_factors::{self, OperatorReset};
 
-/// Removes the second factor of an account whose owner can show it no more.
+/// Removes the second factor of an account whose owner can show it no more, and prints whose it was.
 ///
 /// # Errors
 /// There is no such account, it has no second factor, or the database is away.
-pub(super) async fn reset_second_factor(operator: &Operator, email: &str) -> anyhow::Result<()> {
-    let email = Email::parse(email).map_err(|error| anyhow!("the e-mail address {error}"))?;
-    match second_factors::reset_by_operator(&operator.database, &email).await? {
-        OperatorReset::Removed => writeln!(stdout(), "the second factor is removed")?,
+pub(super) async fn reset_second_factor(operator: &Operator, account: &Account) -> anyhow::Result<()> {
+    let user = operator.find(&account.handle).await?;
+    match second_factors::reset_by_operator(&operator.database, user.id).await? {
+        OperatorReset::Removed => PrintedAccount::from(&user).print_changed(account.json),
         OperatorReset::HadNone => bail!("the account has no second factor"),
-        OperatorReset::NoSuchUser => return Err(NotDone::NoSuchUser.into()),
+        OperatorReset::NoSuchUser => Err(NotDone::NoSuchUser.into()),
     }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use database::Database;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Int4, Int8, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Int4, Int8, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 
@@ -23,6 +23,10 @@ pub struct Overview {
     pub sessions: i64,
     /// When it last logged in, of the sessions that are not purged yet.
     pub last_login_at: Option<OffsetDateTime>,
+    /// Whether its address is verified.
+    pub email_verified: bool,
+    /// Whether a second factor is in force.
+    pub second_factor: bool,
 }
 
 struct Show<'a> {
@@ -30,6 +34,9 @@ struct Show<'a> {
     user: UserId,
     idle: diesel::data_types::PgInterval,
 }
+
+/// What the statement answers.
+type Row = (Option<User>, i64, Option<OffsetDateTime>, bool, bool);
 
 type UserColumns = (SqlUuid, Text, Text, Text, Int4, Timestamptz);
 
@@ -39,7 +46,7 @@ impl QueryId for Show<'_> {
 }
 
 impl Query for Show<'_> {
-    type SqlType = (Nullable<UserColumns>, Int8, Nullable<Timestamptz>);
+    type SqlType = (Nullable<UserColumns>, Int8, Nullable<Timestamptz>, Bool, Bool);
 }
 
 impl QueryFragment<Pg> for Show<'_> {
@@ -52,7 +59,9 @@ impl QueryFragment<Pg> for Show<'_> {
         );
         out.push_bind_param::<Interval, _>(&self.idle)?;
         out.push_sql(
-            "), (SELECT max(created_at) FROM sessions WHERE user_id = found.id) \
+            "), (SELECT max(created_at) FROM sessions WHERE user_id = found.id), \
+             found.email_verified_at IS NOT NULL, EXISTS (SELECT FROM second_factors \
+             WHERE user_id = found.id AND confirmed_at IS NOT NULL) \
              FROM asking LEFT JOIN users AS found ON found.id = ",
         );
         out.push_bind_param::<SqlUuid, _>(&self.user.0)?;
@@ -67,9 +76,9 @@ impl QueryFragment<Pg> for Show<'_> {
 /// [`NotDone`]
 pub async fn show_account(db: &Database, mandate: &Mandate<'_>, user: UserId) -> Result<Overview, NotDone> {
     let statement = Show { asking: Asking::new(mandate), user, idle: interval(mandate.policy.idle) };
-    let found: Option<(Option<User>, i64, Option<OffsetDateTime>)> =
+    let found: Option<Row> =
         db.run(async |connection| statement.get_result(connection).await.optional()).await?;
-    let (user, sessions, last_login_at) = found.ok_or(NotDone::NotAsked)?;
+    let (user, sessions, last_login_at, email_verified, second_factor) = found.ok_or(NotDone::NotAsked)?;
     let user = user.ok_or(NotDone::NoSuchUser)?;
-    Ok(Overview { user, sessions, last_login_at })
+    Ok(Overview { user, sessions, last_login_at, email_verified, second_factor })
 }

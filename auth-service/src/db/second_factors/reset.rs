@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::asked::{Binds, Change, OutcomeColumns, push_asked};
-use crate::accounts::{Email, UserId};
+use crate::accounts::UserId;
 use crate::db::audit::{self, Event, Kind};
 use crate::db::epochs::Asked;
 use crate::db::schema::{second_factors, users};
@@ -60,24 +60,26 @@ pub enum OperatorReset {
     NoSuchUser,
 }
 
-/// Removes what the account of an address has enrolled, on behalf of whoever runs the service.
+/// Removes what an account has enrolled, on behalf of whoever runs the service.
 ///
 /// # Errors
 /// [`Error`] when the database is away or fails.
-pub async fn reset_by_operator(db: &Database, email: &Email) -> Result<OperatorReset, Error> {
-    let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+pub async fn reset_by_operator(db: &Database, user: UserId) -> Result<OperatorReset, Error> {
+    let account = users::table.find(user.0).select(users::id);
     db.run(async |connection| {
         connection
             .transaction(async |connection| {
                 let found: Option<Uuid> = account.first(connection).await.optional()?;
-                let Some(user) = found else { return Ok(OperatorReset::NoSuchUser) };
-                let removed = diesel::delete(second_factors::table.find(user)).execute(connection).await?;
+                if found.is_none() {
+                    return Ok(OperatorReset::NoSuchUser);
+                }
+                let removed = diesel::delete(second_factors::table.find(user.0)).execute(connection).await?;
                 if removed == 0 {
                     return Ok(OperatorReset::HadNone);
                 }
                 let event = Event {
                     kind: Kind::SecondFactorReset,
-                    user: Some(UserId(user)),
+                    user: Some(user),
                     session: None,
                     actor: None,
                     device: &Device::default(),

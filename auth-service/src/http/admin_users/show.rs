@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::db::administration::{self, Overview};
 use crate::error::Error;
 
-/// `{user, sessions, lastLoginAt}`.
+/// `{user, sessions, lastLoginAt, emailVerified, secondFactor}`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct OverviewAnswer {
@@ -28,6 +28,9 @@ struct OverviewAnswer {
     sessions: i64,
     #[serde(with = "time::serde::rfc3339::option")]
     last_login_at: Option<OffsetDateTime>,
+    email_verified: bool,
+    /// Whether one is in force.
+    second_factor: bool,
 }
 
 /// Shows one account.
@@ -46,8 +49,8 @@ pub async fn show_user(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Error> {
     let admin = Administrator::new(&app, &caller, &admin, &headers)?;
-    let Overview { user, sessions, last_login_at } =
+    let Overview { user, sessions, last_login_at, email_verified, second_factor } =
         administration::show_account(&app.database, &admin.mandate(), user).await?;
-    let body = OverviewAnswer { user: user.into(), sessions, last_login_at };
+    let body = OverviewAnswer { user: user.into(), sessions, last_login_at, email_verified, second_factor };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)))
 }
