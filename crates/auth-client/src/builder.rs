@@ -25,7 +25,7 @@ pub enum BuildError {
     Address,
     /// The secret would travel in the clear.
     #[error(
-        "the auth service is asked over https://, or Builder::allow_plaintext says that the way there is private"
+        "the auth service is asked over https://, or Builder::allow_plaintext or Verifier::over_plaintext says that the way there is private"
     )]
     Plaintext,
     /// No client has such an id.

@@ -42,7 +42,14 @@ impl CallError {
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unavailable { .. })
+        // 502 and 504 are a proxy's, which cannot reach the service or had no answer in time, whatever else it says.
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::Unavailable { .. }
+                | Self::Unexpected { status: 502 | 504 }
+                | Self::Refused { status: 502 | 504, .. }
+        )
     }
 
     /// The address may name a host, and belongs to no answer of the service that uses this.

@@ -42,6 +42,12 @@ pub struct TokenInfo {
     /// When it was given, in Unix seconds.
     #[serde(default)]
     pub iat: Option<i64>,
+    /// When the user logged in, in Unix seconds; of access tokens only.
+    #[serde(default)]
+    pub auth_time: Option<i64>,
+    /// How the user logged in (RFC 8176): `pwd` alone, or with `mfa` and what the second factor was; of access tokens only.
+    #[serde(default)]
+    pub amr: Vec<String>,
 }
 
 impl TokenInfo {

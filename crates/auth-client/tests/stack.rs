@@ -101,6 +101,8 @@ async fn a_client_asks_about_tokens_and_ends_sessions() {
         panic!("inactive")
     };
     assert_eq!(info.username.as_deref(), Some("ann@shop.example"));
+    assert_eq!(info.amr, ["pwd"]);
+    assert!(info.auth_time.is_some_and(|at| info.iat.is_some_and(|given| at <= given)), "{info:?}");
     assert!(!info.is_client());
     let refresh = guard.introspect(&ann.refresh_token()).await.unwrap();
     assert!(matches!(&refresh, Introspection::RefreshToken(of) if of.sub == info.sub), "{refresh:?}");
