@@ -8,6 +8,7 @@ mod failure;
 mod json;
 mod metrics;
 mod observe;
+mod once_a_second;
 mod page;
 mod serve;
 

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::failure::{Failure, unavailable};
 use crate::metrics::Route;
+use crate::once_a_second::OnceASecond;
 use crate::{HttpMetrics, MAX_BODY_BYTES};
 
 /// No request takes longer; what is unfinished then is dropped and answered with 503.
@@ -126,13 +127,20 @@ fn log(failure: &Failure, request_id: &str, method: &Method, route: &str) {
         cause = error.source();
     }
     let (status, cause) = (failure.status().as_u16(), chain.join(": "));
-    // A 503 says that something else is away, or that there is too much to do; a flood of them is not our fault each time.
     if failure.status() == StatusCode::INTERNAL_SERVER_ERROR {
         error!(request_id, %method, route, status, cause, "request failed");
-    } else {
-        warn!(request_id, %method, route, status, cause, "request not served");
+        return;
+    }
+    // A 503 says that something else is away, or that there is too much to do; a flood of them is not our fault each time, and metrics
+    // count them all.
+    match UNSERVED.pass() {
+        Some(left_out) => warn!(request_id, %method, route, status, cause, left_out, "request not served"),
+        None => debug!(request_id, %method, route, status, cause, "request not served"),
     }
 }
+
+/// For the process: a flood has no more right to the log for coming by two routes.
+static UNSERVED: OnceASecond = OnceASecond::new();
 
 #[derive(Debug)]
 struct Panicked;
