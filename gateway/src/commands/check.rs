@@ -6,7 +6,8 @@ use std::path::Path;
 use process::Settings;
 
 use crate::config::{Access, Config, ConfigError, OnStale, Route};
-use crate::runtime::{TlsError, certificates_are_usable};
+use crate::runtime::{TlsError, certificates_are_usable, upstream_certificates_are_usable};
+use crate::upstream::RootsError;
 
 /// Why a gateway would not start with this file.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum CheckError {
     /// A certificate that it names.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A certificate that an upstream names.
+    #[error(transparent)]
+    Upstream(#[from] RootsError),
 }
 
 /// Reads and checks the file and the certificates that it names; answers its route table.
@@ -26,6 +30,7 @@ pub enum CheckError {
 pub fn check(path: &Path, settings: Settings) -> Result<String, CheckError> {
     let config = Config::load(path, settings)?;
     config.tls.as_ref().map_or(Ok(()), certificates_are_usable)?;
+    upstream_certificates_are_usable(&config.upstreams)?;
     Ok(report(path, &config))
 }
 
@@ -97,6 +102,9 @@ mod tests {
         assert!(check(&sample()).is_ok());
         let tls = "[tls]\ncertificates = [{ cert = \"/nowhere/tls.crt\", key = \"/nowhere/tls.key\" }]\n";
         assert_eq!(check(&format!("{}{tls}", sample())), Err("cannot read /nowhere/tls.crt".to_owned()));
+        let ca =
+            sample().replacen("servers = [\"http://", "ca = \"/nowhere/ca.pem\"\nservers = [\"https://", 1);
+        assert_eq!(check(&ca), Err("cannot read /nowhere/ca.pem".to_owned()));
         assert!(check("nonsense").is_err_and(|error| error.contains("line 1: ")));
     }
 

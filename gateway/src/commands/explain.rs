@@ -104,8 +104,7 @@ fn request(question: &Question, config: &Config) -> Result<(Client, Parts), Expl
 fn describe(route: &Route, config: &Config, text: &mut String) {
     let path = if route.path.is_empty() { "/" } else { &route.path };
     let upstream = config.upstream(route.upstream);
-    let servers =
-        upstream.servers.iter().map(|server| server.authority.as_str()).collect::<Vec<_>>().join(", ");
+    let servers = upstream.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     // Writing to a String does not fail.
     let _ = writeln!(text, "route     {path}");
     let _ = writeln!(text, "upstream  {} ({servers})", upstream.name);

@@ -119,6 +119,9 @@ pub(super) struct Upstream {
     pub(super) servers: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) plaintext: bool,
+    pub(super) ca: Option<Spanned<String>>,
+    pub(super) client_cert: Option<Spanned<String>>,
+    pub(super) client_key: Option<Spanned<String>>,
     pub(super) health: Option<Health>,
 }
 

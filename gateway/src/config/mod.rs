@@ -164,6 +164,17 @@ pub struct Upstream {
     pub servers: Vec<Server>,
     /// How they are checked; none: by their answers only.
     pub health: Option<Health>,
+    /// Whom the gateway believes, and what it shows, where a server is `https`.
+    pub tls: UpstreamTls,
+}
+
+/// TLS to the servers of an upstream. The files are read at the start and at every reload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// PEM certificates of which one must have signed the server's; none: the machine's own.
+    pub ca: Option<PathBuf>,
+    /// What a server gets to see that asks who is calling.
+    pub client: Option<Certificate>,
 }
 
 /// How the servers of an upstream are asked whether they are well.
@@ -188,12 +199,28 @@ pub struct Health {
 pub struct Server {
     /// True for `https`.
     pub tls: bool,
-    /// The host to connect to: a name or an address, an IPv6 address without brackets.
-    pub host: String,
-    /// The port, the scheme's own if the file names none.
-    pub port: u16,
-    /// What goes into `Host`, as written in the file.
+    /// Where connections go.
+    pub at: Place,
+    /// What goes into `Host`: as written in the file; `localhost` for a socket.
     pub authority: Authority,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A name or an address (an IPv6 address without brackets), and a port, the scheme's own if the file names none.
+    Host(String, u16),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.at {
+            Place::Socket(path) => write!(f, "unix:{}", path.display()),
+            Place::Host(..) => write!(f, "http{}://{}", if self.tls { "s" } else { "" }, self.authority),
+        }
+    }
 }
 
 /// One entry of the route table.
@@ -260,10 +287,14 @@ impl Config {
         self.upstreams.iter().map(|upstream| named(&upstream.name).map(UpstreamId)).collect()
     }
 
-    /// The same, of those only of which nothing has changed.
+    /// The same, of those only of which nothing has changed. Certificates may have, in files of the same names.
     pub fn same_upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
         let known = self.upstreams_of(older).into_iter().zip(&self.upstreams);
-        known.map(|(id, upstream)| id.filter(|id| older.upstream(*id) == upstream)).collect()
+        known
+            .map(|(id, upstream)| {
+                id.filter(|id| older.upstream(*id) == upstream && upstream.tls == UpstreamTls::default())
+            })
+            .collect()
     }
 
     /// Whether tokens are verified as in an older configuration, so that what is known of them stays true.

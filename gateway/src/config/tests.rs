@@ -101,7 +101,7 @@ fn the_production_sample_is_good_in_production() {
     assert_eq!(config.tokens.jwks, ["https://auth.internal:8081/.well-known/jwks.json"]);
     assert_eq!(config.tokens.revocations, ["https://auth.internal:8081/internal/revocations"]);
     let server = &config.upstreams[0].servers[0];
-    assert_eq!((server.tls, server.host.as_str(), server.port), (true, "auth.internal", 8081));
+    assert_eq!((server.tls, &server.at), (true, &Place::Host("auth.internal".into(), 8081)));
     let parsed = parsed(&sample());
     let paths = |config: &Config| config.routes.iter().map(|route| route.path.clone()).collect::<Vec<_>>();
     assert_eq!(paths(&config), paths(&parsed), "both samples route the same");
@@ -315,21 +315,37 @@ fn a_feed_of_revocations_is_complete_or_absent() {
 fn servers_are_read_with_their_ports() {
     let config = parsed(&SMALL.replace(
         "[\"http://127.0.0.1:8081\"]",
-        "[\"http://a.internal\", \"https://[2001:db8::1]\", \"https://b:9\"]",
+        "[\"http://a.internal\", \"https://[2001:db8::1]\", \"https://b:9\", \"unix:/run/a.sock\"]",
     ));
-    let servers: Vec<_> = config.upstreams[0]
-        .servers
-        .iter()
-        .map(|s| (s.tls, s.host.as_str(), s.port, s.authority.as_str()))
-        .collect();
+    let servers: Vec<_> =
+        config.upstreams[0].servers.iter().map(|s| (s.tls, s.at.clone(), s.authority.as_str())).collect();
     assert_eq!(
         servers,
         [
-            (false, "a.internal", 80, "a.internal"),
-            (true, "2001:db8::1", 443, "[2001:db8::1]"),
-            (true, "b", 9, "b:9")
+            (false, Place::Host("a.internal".into(), 80), "a.internal"),
+            (true, Place::Host("2001:db8::1".into(), 443), "[2001:db8::1]"),
+            (true, Place::Host("b".into(), 9), "b:9"),
+            (false, Place::Socket("/run/a.sock".into()), "localhost"),
         ]
     );
+    check_replaced("http://127.0.0.1:8081\"]", "unix:run/a.sock\"]", &[(10, "write a socket like")]);
+}
+
+#[test]
+fn certificates_for_an_upstream() {
+    let with = |server: &str, lines: &str| {
+        SMALL.replace("[\"http://127.0.0.1:8081\"]", &format!("[\"{server}\"]\n{lines}"))
+    };
+    let tls = parsed(&with("https://a", "ca = \"a.pem\"\nclient_cert = \"c.pem\"\nclient_key = \"c.key\""))
+        .upstreams[0]
+        .tls
+        .clone();
+    assert_eq!(tls.ca, Some("a.pem".into()));
+    assert_eq!(tls.client, Some(Certificate { cert: "c.pem".into(), key: "c.key".into() }));
+    let check_with = |server, lines, expected: &[_]| check(&with(server, lines), &DEVELOPMENT, expected);
+    check_with("http://a", "ca = \"a.pem\"", &[(11, "without an https:// server")]);
+    check_with("https://a", "client_cert = \"c.pem\"", &[(11, "need each other")]);
+    check_with("https://a", "client_key = \"c.pem\"", &[(11, "need each other")]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use http::Uri;
+use http::uri::Authority;
 use process::Mode;
 use rustls::pki_types::ServerName;
 use toml::Spanned;
@@ -11,7 +12,7 @@ use toml::Spanned;
 use super::check::{Complaints, some_time};
 use super::file;
 use super::values::OneOrMany;
-use super::{Health, Server, Upstream, UpstreamId};
+use super::{Certificate, Health, Place, Server, Upstream, UpstreamId, UpstreamTls};
 
 /// The upstreams in the order of their names, and their ids by name.
 pub(super) fn upstreams(
@@ -29,12 +30,14 @@ pub(super) fn upstreams(
             wrong.at(&upstream.servers.span(), format_args!("upstream {:?} has no servers", name.get_ref()));
         }
         let servers = upstream.servers.get_ref().iter();
-        let servers = servers.filter_map(|text| server(text, upstream.plaintext, mode, wrong)).collect();
+        let servers: Vec<_> =
+            servers.filter_map(|text| server(text, upstream.plaintext, mode, wrong)).collect();
+        let tls = tls(&upstream, servers.iter().any(|server| server.tls), wrong);
         once_each(upstream.servers.get_ref(), wrong);
         let health = upstream.health.and_then(|written| health(&written, wrong));
         let name = name.into_inner();
         names.insert(name.clone(), UpstreamId(list.len()));
-        list.push(Upstream { name, servers, health });
+        list.push(Upstream { name, servers, health, tls });
     }
     (list, names)
 }
@@ -46,6 +49,26 @@ fn once_each(servers: &[Spanned<String>], wrong: &mut Complaints<'_>) {
             wrong.at(&server.span(), format_args!("{:?} is there twice", server.get_ref()));
         }
     }
+}
+
+fn tls(written: &file::Upstream, has_https: bool, wrong: &mut Complaints<'_>) -> UpstreamTls {
+    let keys =
+        [("ca", &written.ca), ("client_cert", &written.client_cert), ("client_key", &written.client_key)];
+    let mut given = keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| (key, value)));
+    if let Some((key, value)) = given.find(|_| !has_https) {
+        wrong.at(&value.span(), format_args!("`{key}` says nothing without an https:// server"));
+    }
+    let client = match (&written.client_cert, &written.client_key) {
+        (Some(cert), Some(key)) => {
+            Some(Certificate { cert: cert.get_ref().into(), key: key.get_ref().into() })
+        }
+        (Some(alone), None) | (None, Some(alone)) => {
+            wrong.at(&alone.span(), "`client_cert` and `client_key` need each other");
+            None
+        }
+        (None, None) => None,
+    };
+    UpstreamTls { ca: written.ca.as_ref().map(|ca| ca.get_ref().into()), client }
 }
 
 fn health(written: &file::Health, wrong: &mut Complaints<'_>) -> Option<Health> {
@@ -101,6 +124,17 @@ pub(super) fn addresses(
 }
 
 fn server(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Server> {
+    if let Some(path) = text.get_ref().strip_prefix("unix:") {
+        if !path.starts_with('/') {
+            wrong.at(
+                &text.span(),
+                format_args!("{:?}: write a socket like \"unix:/run/orders.sock\"", text.get_ref()),
+            );
+            return None;
+        }
+        let authority = Authority::from_static("localhost");
+        return Some(Server { tls: false, at: Place::Socket(path.into()), authority });
+    }
     let uri = url(text, plaintext, mode, wrong)?;
     if uri.path() != "/" || uri.query().is_some() || text.get_ref().ends_with('/') {
         wrong.at(
@@ -113,7 +147,7 @@ fn server(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Compl
     let tls = uri.scheme_str() == Some("https");
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Some(Server { tls, host, port, authority })
+    Some(Server { tls, at: Place::Host(host, port), authority })
 }
 
 fn url(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Uri> {

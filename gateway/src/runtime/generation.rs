@@ -17,7 +17,7 @@ use super::upstreams;
 use crate::config::{Config, UpstreamId};
 use crate::gateway::Gateway;
 use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
-use crate::upstream::{Cluster, client_config};
+use crate::upstream::{Cluster, client_config, system_roots};
 
 /// A configuration of which every file was read.
 pub(super) struct Prepared {
@@ -44,8 +44,9 @@ impl Prepared {
     /// Reads the files and looks at every address.
     pub(super) fn new(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::handshakes).transpose()?;
-        let roots = if calls_https(&config) { Some(client_config()?) } else { None };
-        let clusters = config.upstreams.iter().map(|upstream| upstreams::cluster(upstream, roots.as_ref()));
+        let system = if asks_system(&config) { Some(system_roots()?) } else { None };
+        let roots = system.as_ref().map(|roots| client_config(Arc::clone(roots), None)).transpose()?;
+        let clusters = config.upstreams.iter().map(|upstream| upstreams::cluster(upstream, system.as_ref()));
         Ok(Self {
             tls,
             clusters: clusters.collect::<Result<_, _>>()?,
@@ -95,8 +96,9 @@ impl Upkeep {
     }
 }
 
-fn calls_https(config: &Config) -> bool {
-    let upstreams = config.upstreams.iter().any(|upstream| upstream.servers.iter().any(|server| server.tls));
+/// Whether the certificates of this machine are needed for anything.
+fn asks_system(config: &Config) -> bool {
+    let upstreams = config.upstreams.iter().any(upstreams::asks_system);
     let mut asked = config.tokens.jwks.iter().chain(&config.tokens.revocations);
     upstreams || asked.any(|uri| uri.scheme_str() == Some("https"))
 }

@@ -34,6 +34,7 @@ use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use process::Settings;
+use rustls::RootCertStore;
 use rustls::pki_types::InvalidDnsNameError;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal as listen_for};
@@ -48,7 +49,7 @@ use self::probe::GatewayProbe;
 use self::reload::{Origin, Reloader, Reloads, Serving};
 pub use self::sockets::{Inherited, InheritedError};
 pub use self::tls::TlsError;
-use crate::config::{Config, Tls};
+use crate::config::{Config, Tls, Upstream};
 use crate::upstream::RootsError;
 
 /// Why the gateway does not start, or does not go on.
@@ -192,6 +193,16 @@ impl Listening {
         writer.map(JoinHandle::join);
         ended
     }
+}
+
+/// Reads the certificates that upstreams name, likewise.
+///
+/// # Errors
+/// See [`RootsError`].
+pub fn upstream_certificates_are_usable(upstreams: &[Upstream]) -> Result<(), RootsError> {
+    // What a start would believe besides is not in question.
+    let none = Arc::new(RootCertStore::empty());
+    upstreams.iter().try_for_each(|upstream| upstreams::tls(upstream, Some(&none)).map(drop))
 }
 
 /// Reads the certificates as a start would, for whoever only wants to know.

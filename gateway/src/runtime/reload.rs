@@ -170,9 +170,11 @@ impl Reloads {
 
 /// The configuration and the certificates that it names.
 fn files(origin: &Origin, config: &Config) -> Vec<PathBuf> {
-    let certificates = config.tls.iter().flat_map(|tls| &tls.certificates);
+    let shown = config.upstreams.iter().filter_map(|upstream| upstream.tls.client.as_ref());
+    let certificates = config.tls.iter().flat_map(|tls| &tls.certificates).chain(shown);
     let files = certificates.flat_map(|certificate| [certificate.cert.clone(), certificate.key.clone()]);
-    std::iter::once(origin.file.clone()).chain(files).collect()
+    let believed = config.upstreams.iter().filter_map(|upstream| upstream.tls.ca.clone());
+    std::iter::once(origin.file.clone()).chain(files).chain(believed).collect()
 }
 
 fn unchanged(key: &'static str, from: SocketAddr, to: SocketAddr) -> Result<(), ReloadError> {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinSet;
 
 use super::StartError;
-use crate::config::{Health, Server, Upstream};
-use crate::upstream::{Check, Cluster, Origin, Target, Thresholds, check_health, has_names, keep_resolved};
+use crate::config::{Health, Place, Server, Upstream};
+use crate::upstream::{
+    Check, Cluster, Origin, RootsError, Target, Thresholds, check_health, client_config, has_names,
+    keep_resolved, roots_of,
+};
 
 /// The grain in which ejections end.
 const TICK: Duration = Duration::from_secs(1);
@@ -17,9 +20,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// The cluster of an upstream, as it is at the start: nobody is ill, and no name has been looked up.
 pub(super) fn cluster(
     upstream: &Upstream,
-    tls: Option<&Arc<ClientConfig>>,
+    system: Option<&Arc<RootCertStore>>,
 ) -> Result<Arc<Cluster>, StartError> {
-    let origins = upstream.servers.iter().map(|server| origin(server, tls)).collect::<Result<_, _>>()?;
+    let tls = tls(upstream, system)?;
+    let origins = upstream.servers.iter().map(|server| origin(server, tls.as_ref()));
+    let origins = origins.collect::<Result<_, _>>()?;
     Ok(Arc::new(Cluster::new(&upstream.name, origins)))
 }
 
@@ -36,6 +41,25 @@ pub(super) fn keep_true(clusters: &[Arc<Cluster>], upstreams: &[Upstream]) -> Jo
     }
     background.spawn_local(end_ejections(clusters.to_vec()));
     background
+}
+
+/// Whether the system's certificates are asked about this upstream's servers.
+pub(super) fn asks_system(upstream: &Upstream) -> bool {
+    upstream.tls.ca.is_none() && upstream.servers.iter().any(|server| server.tls)
+}
+
+/// Reads what the upstream's TLS needs.
+pub(super) fn tls(
+    upstream: &Upstream,
+    system: Option<&Arc<RootCertStore>>,
+) -> Result<Option<Arc<ClientConfig>>, RootsError> {
+    let roots = match &upstream.tls.ca {
+        Some(path) => Some(roots_of(path)?),
+        None => system.map(Arc::clone),
+    };
+    let client = upstream.tls.client.as_ref();
+    let client = client.map(|certificate| (&*certificate.cert, &*certificate.key));
+    roots.map(|roots| client_config(roots, client)).transpose()
 }
 
 async fn end_ejections(clusters: Vec<Arc<Cluster>>) {
@@ -58,14 +82,14 @@ fn check(health: &Health) -> Check {
 }
 
 fn origin(server: &Server, tls: Option<&Arc<ClientConfig>>) -> Result<Origin, StartError> {
-    let target = match tls.filter(|_| server.tls) {
-        Some(config) => Target::tls(&server.host, server.port, Arc::clone(config))
-            .map_err(|source| StartError::Name { host: server.host.clone(), source })?,
-        None => Target::plain(&server.host, server.port),
+    let target = match (&server.at, tls.filter(|_| server.tls)) {
+        (Place::Socket(path), _) => Target::socket(path),
+        (Place::Host(host, port), None) => Target::plain(host, *port),
+        (Place::Host(host, port), Some(config)) => Target::tls(host, *port, Arc::clone(config))
+            .map_err(|source| StartError::Name { host: host.clone(), source })?,
     };
-    let scheme = if server.tls { "https" } else { "http" };
     // An authority has no character that a header may not have.
     let host = HeaderValue::from_str(server.authority.as_str());
     let host = host.unwrap_or(const { HeaderValue::from_static("localhost") });
-    Ok(Origin { name: format!("{scheme}://{}", server.authority), target, host })
+    Ok(Origin { name: server.to_string(), target, host })
 }

@@ -194,6 +194,35 @@ async fn a_name_is_looked_up() {
     assert_eq!(orders.last().values("host"), [format!("localhost:{port}")]);
 }
 
+#[tokio::test]
+async fn a_server_may_listen_on_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = service_fn(|request: Request<Incoming>| async move {
+                let host = request.headers()["host"].to_str().unwrap().to_owned();
+                Ok::<_, Infallible>(Response::new(full(host)))
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let server = format!("unix:{}", path.display());
+    let tables = format!(
+        "[upstreams.named]\nservers = [\"{server}\"]\nhealth = {{ path = \"/\", interval = \"1s\" }}\n[[routes]]\npath = \"/named\"\nupstream = \"named\"\naccess = \"public\"\n"
+    );
+    let orders = Upstream::telling().await;
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    let mut client = gateway.client().await;
+    for _ in 0..3 {
+        assert_eq!(client.ask("GET /named", &[]).await.body, b"localhost");
+    }
+    let up = format!("gateway_upstream_server_up{{upstream=\"named\",server=\"{server}\",address=\"\"}} 1");
+    assert!(shows(&gateway, &up).await);
+}
+
 /// A server that can die like a process: all of its sockets at once.
 struct Mortal {
     address: SocketAddr,

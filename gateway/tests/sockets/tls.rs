@@ -1,5 +1,6 @@
 //! TLS: on the public listener, and to upstreams.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use test_support::{TestProcess, eventually, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -156,14 +158,26 @@ async fn whoever_speaks_no_tls_is_let_go() {
 
 /// An upstream that speaks TLS and answers everything.
 async fn tls_upstream(certificate: &Certificate) -> Upstream {
+    tls_upstream_for(certificate, None).await
+}
+
+/// The same; it may insist on a client with this certificate.
+async fn tls_upstream_for(certificate: &Certificate, client: Option<&Certificate>) -> Upstream {
     let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
     let chain: Vec<CertificateDer<'static>> = vec![certificate.cert.der().clone()];
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client.cert.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = builder.with_single_cert(chain, key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     Upstream::raw(move |stream| {
         let acceptor = acceptor.clone();
@@ -210,6 +224,40 @@ async fn an_upstream_over_tls_must_show_a_certificate_that_is_believed() {
     assert_eq!(client.ask("GET /good", &[]).await.body, b"secret");
     client.ask("GET /bad", &[]).await.expect(503, "unavailable");
     assert!(process.stop().await.success());
+}
+
+#[tokio::test]
+async fn an_upstream_may_name_whom_it_believes_and_what_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, ours, stranger) = (certificate("127.0.0.1"), certificate("gateway"), certificate("gateway"));
+    let server_file = {
+        written(&server, folder.path(), "server");
+        folder.path().join("server.pem")
+    };
+    let shown = |certificate: &Certificate, name: &str| {
+        written(certificate, folder.path(), name);
+        let file = |end: &str| folder.path().join(format!("{name}.{end}"));
+        format!("client_cert = {:?}\nclient_key = {:?}\n", file("pem"), file("key"))
+    };
+    let upstream = tls_upstream_for(&server, Some(&ours)).await;
+    let mut tables = String::new();
+    for (name, shown) in
+        [("none", String::new()), ("ours", shown(&ours, "ours")), ("other", shown(&stranger, "other"))]
+    {
+        let address = upstream.address;
+        write!(
+            tables,
+            "[upstreams.{name}]\nservers = [\"https://{address}\"]\nca = {server_file:?}\n{shown}\
+             [[routes]]\npath = \"/{name}\"\nupstream = \"{name}\"\naccess = \"public\"\n"
+        )
+        .unwrap();
+    }
+    let orders = Upstream::telling().await;
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    assert_eq!(gateway.ask("GET /ours", &[]).await.body, b"secret");
+    for name in ["none", "other"] {
+        assert_eq!(gateway.ask(&format!("GET /{name}"), &[]).await.status, 503, "{name}");
+    }
 }
 
 #[tokio::test]
