@@ -45,7 +45,7 @@ async fn connect(
     connect_with(&client_config(trusted), address, name).await
 }
 
-fn client_config(trusted: &Certificate) -> Arc<ClientConfig> {
+pub(crate) fn client_config(trusted: &Certificate) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

@@ -4,17 +4,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue};
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use test_support::eventually;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{Client, Feed, Gateway, Issuer, Setup, Upstream};
+use crate::tls::{certificate, client_config, written};
 
 const ROUTES: &str = "[cors]\norigins = [\"https://app.example\"]\n\
     [[routes]]\npath = \"/socket\"\nupstream = \"orders\"\naccess = \"authenticated\"\nwebsocket = true\n\
@@ -22,7 +25,7 @@ const ROUTES: &str = "[cors]\norigins = [\"https://app.example\"]\n\
 /// RFC 6455's example.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket<S = TcpStream> = WebSocketStream<S>;
 
 fn asking(path: &str, more: &str) -> String {
     format!(
@@ -80,13 +83,16 @@ async fn refused(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]
     }
 }
 
-async fn say(socket: &mut Socket, message: impl Into<Message>) -> Message {
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+    message: impl Into<Message>,
+) -> Message {
     socket.send(message.into()).await.unwrap();
     socket.next().await.expect("an answer").unwrap()
 }
 
 /// The status and reason with which the other side ends.
-async fn goodbye(socket: &mut Socket) -> (u16, String) {
+async fn goodbye<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> (u16, String) {
     loop {
         match socket.next().await.expect("a goodbye before the end").unwrap() {
             Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
@@ -285,6 +291,28 @@ async fn a_websocket_ends_when_its_token_expires() {
     assert_eq!(say(&mut socket, "hello").await, Message::text("hello"));
     let goodbye = tokio::time::timeout(Duration::from_secs(8), goodbye(&mut socket)).await;
     assert_eq!(goodbye.expect("before the connection's next look"), (1008, "token_expired".to_owned()));
+}
+
+#[tokio::test]
+async fn over_tls_it_is_the_same() {
+    let ((orders, _told), issuer) = (echo().await, Issuer::new().await);
+    let (folder, certificate) = (tempfile::tempdir().unwrap(), certificate("localhost"));
+    let certificates = written(&certificate, folder.path(), "localhost");
+    let tables = format!("[tls]\ncertificates = [{certificates}]\n{ROUTES}");
+    let gateway = Setup { tables: &tables, ..Setup::with(&orders, &issuer) }.start().await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(client_config(&certificate)).connect(name, stream).await.unwrap();
+    let mut request = "ws://localhost/socket".into_client_request().unwrap();
+    let token = format!("Bearer {}", issuer.token_with("k1", in_seconds(3)));
+    request.headers_mut().insert("authorization", token.parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    for size in [5, 100_000, 3 << 20] {
+        let message = vec![9_u8; size];
+        assert_eq!(say(&mut socket, message.clone()).await, Message::binary(message));
+    }
+    assert_eq!(goodbye(&mut socket).await, (1008, "token_expired".to_owned()));
+    assert!(socket.next().await.is_none(), "and then the end, in TLS's own words");
 }
 
 #[tokio::test]
