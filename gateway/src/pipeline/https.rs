@@ -1,6 +1,6 @@
 //! HTTPS in production: what plain HTTP is answered with, and the header that keeps browsers from trying.
 
-use http::header::{AUTHORIZATION, COOKIE, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use process::Mode;
@@ -32,7 +32,9 @@ pub fn require(mode: Mode, client: &Client, parts: &Parts, path: Path<'_>) -> Re
         return Ok(());
     }
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    let credentials = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(COOKIE);
+    // A browser's websocket has its token among the subprotocols.
+    let secrets = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
+    let credentials = secrets.iter().any(|name| parts.headers.contains_key(name));
     let location = if reads && !credentials { location(parts, path) } else { None };
     Err(location.map_or(Insecure::Refused, Insecure::Redirect))
 }
@@ -83,6 +85,7 @@ mod tests {
         check(Mode::Production, false, Method::HEAD, None, Err(location));
         check(Mode::Production, false, Method::GET, Some(COOKIE), Err("refused"));
         check(Mode::Production, false, Method::GET, Some(AUTHORIZATION), Err("refused"));
+        check(Mode::Production, false, Method::GET, Some(SEC_WEBSOCKET_PROTOCOL), Err("refused"));
         check(Mode::Production, false, Method::POST, None, Err("refused"));
         check(Mode::Production, false, Method::OPTIONS, None, Err("refused"));
         check(Mode::Production, true, Method::POST, Some(COOKIE), Ok(()));
