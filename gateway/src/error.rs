@@ -95,7 +95,7 @@ impl Rejection {
             Self::Insecure(Insecure::Refused) => (StatusCode::FORBIDDEN, codes::HTTPS_REQUIRED),
             Self::ForeignOrigin(ForeignOrigin) => (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED),
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, codes::NOT_FOUND),
-            Self::NoRoute(NoRoute::Parameters) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
+            Self::NoRoute(NoRoute::Ambiguous) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
             Self::NoRoute(NoRoute::Method(_)) => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
             Self::BadUpgrade(BadUpgrade::Origin) => (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED),
             Self::BadUpgrade(_) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
@@ -198,7 +198,7 @@ mod tests {
         check(NotCanonical::Expectation, 417, "expectation_failed", None);
         check(NotCanonical::Method, 405, "method_not_allowed", Some((ALLOW, canonical::ALLOW)));
         check(NoRoute::Path, 404, "not_found", None);
-        check(NoRoute::Parameters, 400, "bad_request", None);
+        check(NoRoute::Ambiguous, 400, "bad_request", None);
         check(
             NoRoute::Method(HeaderValue::from_static("GET")),
             405,

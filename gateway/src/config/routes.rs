@@ -24,7 +24,8 @@ pub(super) fn routes(
         let route = route.into_inner();
         let path = path(&route.path, wrong);
         let line = wrong.line(&route.path.span());
-        if let Some(first) = first_lines.insert(path.clone(), line) {
+        // Many servers ignore case: two such routes would be one for them, with one of two accesses.
+        if let Some(first) = first_lines.insert(path.to_ascii_lowercase(), line) {
             wrong.at(
                 &route.path.span(),
                 format_args!("{:?} is routed on line {first} already", route.path.get_ref()),

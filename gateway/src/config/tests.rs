@@ -240,6 +240,7 @@ fn routes_twice_or_never_reached() {
     check_added(&again("/b"), &[]);
     check_added(&again("/a/b"), &[]);
     check_added(&again("/a"), &[(16, "\"/a\" is routed on line 12 already")]);
+    check_added(&again("/A"), &[(16, "\"/A\" is routed on line 12 already")]);
     check_added(&again("/a/"), &[(16, "\"/a/\" is routed on line 12 already")]);
     for never in ["a", "", "/a//b", "/./a", "/%61", "/a?b", "/a b", "/a#b", "/ä"] {
         check_added(&again(never), &[(16, "can never be reached")]);

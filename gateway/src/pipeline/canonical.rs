@@ -37,6 +37,11 @@ impl<'r> Path<'r> {
     pub fn without_parameters(&self) -> Option<String> {
         escapes::without_parameters(self.0)
     }
+
+    /// The path for a server that decodes it and parses it again: what stands before an encoded `?` or `#`.
+    pub fn before_encoded_query(&self) -> Option<&'r str> {
+        escapes::find_encoded(self.0, &["3f", "23"]).map(|at| &self.0[..at])
+    }
 }
 
 /// Why a request is not canonical. The messages are shown to the client.

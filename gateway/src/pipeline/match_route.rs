@@ -1,6 +1,6 @@
 //! Stage two: which route a path belongs to. Whole segments, and the longest wins; no match is no access.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::{HeaderValue, Method};
 
@@ -11,6 +11,8 @@ use crate::config::Route;
 #[derive(Debug)]
 pub struct Routes {
     by_path: HashMap<String, Entry>,
+    /// The same paths in lower case.
+    folded: HashSet<String>,
     /// The segments of the longest path: a request's further ones cannot matter.
     depth: usize,
 }
@@ -27,9 +29,9 @@ pub enum NoRoute {
     /// Nothing is routed there.
     #[error("Nothing is served at this path.")]
     Path,
-    /// To a server that cuts `;…` off its segments, the path leads elsewhere.
-    #[error("The parameters in this path hide where it leads.")]
-    Parameters,
+    /// To a server that reads it otherwise, the path leads elsewhere.
+    #[error("This path leads elsewhere for a server that ignores case or parameters.")]
+    Ambiguous,
     /// The route does not take the method; `Allow` says which it takes.
     #[error("This path does not take this method.")]
     Method(HeaderValue),
@@ -44,7 +46,8 @@ impl Routes {
         };
         let by_path: HashMap<_, _> = routes.into_iter().map(entry).collect();
         let depth = by_path.keys().map(|path| slashes(path)).max().unwrap_or(0);
-        Self { by_path, depth }
+        let folded = by_path.keys().map(|path| path.to_ascii_lowercase()).collect();
+        Self { by_path, folded, depth }
     }
 
     /// The route of a request.
@@ -53,11 +56,10 @@ impl Routes {
     /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one, and a path that might
     /// belong to another route for the server behind belongs to none.
     pub fn find(&self, path: Path<'_>, method: &Method) -> Result<&Route, NoRoute> {
-        let entry = self.longest(path.as_str()).ok_or(NoRoute::Path)?;
-        if let Some(bare) = path.without_parameters()
-            && self.longest(&bare).is_some_and(|other| other.route.path != entry.route.path)
-        {
-            return Err(NoRoute::Parameters);
+        let found = self.longest(path.as_str(), |prefix| self.by_path.get(prefix));
+        let entry = found.ok_or(NoRoute::Path)?;
+        if self.leads_elsewhere(path, &entry.route) {
+            return Err(NoRoute::Ambiguous);
         }
         match &entry.route.methods {
             Some(methods) if !methods.contains(method) => Err(NoRoute::Method(entry.allow.clone())),
@@ -65,12 +67,24 @@ impl Routes {
         }
     }
 
+    /// Would a server find another route that ignores case, as many do by default, that cuts off `;…`, or that
+    /// decodes a `?` and parses again?
+    fn leads_elsewhere(&self, path: Path<'_>, route: &Route) -> bool {
+        let (bare, cut) = (path.without_parameters(), path.before_encoded_query());
+        let mut readings = [Some(path.as_str()), bare.as_deref(), cut].into_iter().flatten();
+        readings.any(|reading| {
+            let reading = reading.to_ascii_lowercase();
+            let other = self.longest(&reading, |prefix| self.folded.get(prefix));
+            other.is_some_and(|other| !other.eq_ignore_ascii_case(&route.path))
+        })
+    }
+
     /// Looks the path up, shortened by a segment each time; a route's path never ends in a slash.
-    fn longest(&self, path: &str) -> Option<&Entry> {
+    fn longest<T>(&self, path: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut prefix = first_segments(path, self.depth);
         loop {
-            if let Some(entry) = self.by_path.get(prefix) {
-                return Some(entry);
+            if let Some(found) = find(prefix) {
+                return Some(found);
             }
             prefix = &prefix[..prefix.rfind('/')?];
         }
@@ -126,7 +140,7 @@ mod tests {
         let found = table.find(canonical::path(path).unwrap(), method);
         let found = found.map(|route| route.path.as_str()).map_err(|error| match error {
             NoRoute::Path => "404".to_owned(),
-            NoRoute::Parameters => "400".to_owned(),
+            NoRoute::Ambiguous => "400".to_owned(),
             NoRoute::Method(allow) => allow.to_str().unwrap().to_owned(),
         });
         assert_eq!(found, expected.map_err(str::to_owned), "{path}");
@@ -164,8 +178,35 @@ mod tests {
         check("/api;v=1/auth", &Method::GET, Err("404"));
         let table = Routes::new([route("", None), route("/admin", None)]);
         let find = |path| table.find(canonical::path(path).unwrap(), &Method::GET).map(|route| &*route.path);
-        assert_eq!(find("/admin;v=1"), Err(NoRoute::Parameters));
+        assert_eq!(find("/admin;v=1"), Err(NoRoute::Ambiguous));
         assert_eq!(find("/x;v=1/admin"), Ok(""));
+    }
+
+    #[test]
+    fn case_and_encoded_queries_lead_nowhere_else() {
+        let table = Routes::new([route("", None), route("/admin", None), route("/api/Orders", None)]);
+        let find = |path| table.find(canonical::path(path).unwrap(), &Method::GET).map(|route| &*route.path);
+        for path in [
+            "/ADMIN",
+            "/Admin/x",
+            "/api/orders",
+            "/admin%3fx",
+            "/admin%253Fx",
+            "/admin%23x/y",
+            "/ADMIN;x",
+            "/Admin%3f",
+        ] {
+            assert_eq!(find(path), Err(NoRoute::Ambiguous), "{path}");
+        }
+        for (path, expected) in [
+            ("/X", ""),
+            ("/admin/X", "/admin"),
+            ("/api/Orders/A", "/api/Orders"),
+            ("/x%3fadmin", ""),
+            ("/API", ""),
+        ] {
+            assert_eq!(find(path), Ok(expected), "{path}");
+        }
     }
 
     #[test]

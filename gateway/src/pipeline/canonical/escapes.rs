@@ -99,13 +99,18 @@ pub(super) fn without_parameters(path: &str) -> Option<String> {
 }
 
 fn parameters_at(segment: &str) -> Option<usize> {
-    let is_semicolon = |rest: &str| match rest.strip_prefix('%') {
-        Some(escape) => {
-            escape.trim_start_matches("25").get(..2).is_some_and(|hex| hex.eq_ignore_ascii_case("3b"))
-        }
-        None => rest.starts_with(';'),
+    let plain = segment.find(';').unwrap_or(segment.len());
+    let encoded = find_encoded(segment, &["3b"]).unwrap_or(segment.len());
+    Some(plain.min(encoded)).filter(|&at| at < segment.len())
+}
+
+/// Where the first of some characters stands, given by their hexadecimal digits, encoded once or over and over.
+pub(super) fn find_encoded(text: &str, characters: &[&str]) -> Option<usize> {
+    let is_it = |at: usize| {
+        let digits = text[at + 1..].trim_start_matches("25").get(..2);
+        digits.is_some_and(|digits| characters.iter().any(|character| digits.eq_ignore_ascii_case(character)))
     };
-    (0..segment.len()).find(|&at| segment.get(at..).is_some_and(is_semicolon))
+    text.match_indices('%').map(|(at, _)| at).find(|&at| is_it(at))
 }
 
 /// Decodes once; what is no escape stays.
