@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// The id of an account (UUIDv7).
+// One that was imported may be a UUID of another version, so nothing reads a time off it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct UserId(pub Uuid);
