@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{Imagined, Question};
+use crate::commands::Question;
+use crate::pipeline::rehearse::Imagined;
 
 /// The public door of Portcullis: verifies access tokens and tells the services behind it who is calling.
 #[derive(Debug, Parser)]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::header::{ALLOW, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -12,7 +13,7 @@ use crate::pipeline::authorize::Forbidden;
 use crate::pipeline::canonical::{self, NotCanonical};
 use crate::pipeline::cors::ForeignOrigin;
 use crate::pipeline::https::Insecure;
-use crate::pipeline::limit::BodyTooLarge;
+use crate::pipeline::limit::{BodyTooLarge, TooOften};
 use crate::pipeline::match_route::NoRoute;
 use crate::pipeline::upgrade::BadUpgrade;
 
@@ -46,6 +47,9 @@ pub enum Rejection {
     /// It asks for a websocket in a way that it cannot be had.
     #[error(transparent)]
     BadUpgrade(#[from] BadUpgrade),
+    /// It comes too soon.
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
     /// It is too large.
     #[error(transparent)]
     BodyTooLarge(#[from] BodyTooLarge),
@@ -99,6 +103,7 @@ impl Rejection {
             Self::NoRoute(NoRoute::Method(_)) => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
             Self::BadUpgrade(BadUpgrade::Origin) => (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED),
             Self::BadUpgrade(_) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
+            Self::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_REQUESTS),
             Self::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, codes::BODY_TOO_LARGE),
             Self::Unauthenticated(Unauthenticated::Missing) => {
                 (StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED)
@@ -136,6 +141,7 @@ impl Rejection {
             Self::BadUpgrade(BadUpgrade::Version) => {
                 Some((SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
+            Self::TooOften(TooOften { wait, .. }) => Some((RETRY_AFTER, whole_seconds(*wait))),
             Self::NoRoute(NoRoute::Method(allow)) => Some((ALLOW, allow.clone())),
             Self::Insecure(Insecure::Redirect(location)) => Some((LOCATION, location.clone())),
             Self::Unauthenticated(refusal) => Some((WWW_AUTHENTICATE, challenge(refusal))),
@@ -145,6 +151,11 @@ impl Rejection {
             _ => None,
         }
     }
+}
+
+/// Rounded up: who comes back after it is let through.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
 }
 
 const fn not_canonical(refusal: NotCanonical) -> (StatusCode, &'static str) {
@@ -180,6 +191,7 @@ mod tests {
     use access_token::Refusal;
 
     use super::*;
+    use crate::pipeline::limit::Scope;
 
     fn check(rejection: impl Into<Rejection>, status: u16, code: &str, header: Option<(HeaderName, &str)>) {
         let rejection = rejection.into();
@@ -212,6 +224,9 @@ mod tests {
         check(BadUpgrade::Origin, 403, "origin_required", None);
         check(BadUpgrade::Key, 400, "bad_request", None);
         check(BadUpgrade::Version, 400, "bad_request", Some((SEC_WEBSOCKET_VERSION, "13")));
+        let wait = |millis| TooOften { scope: Scope::Address, wait: Duration::from_millis(millis) };
+        check(wait(2001), 429, "too_many_requests", Some((RETRY_AFTER, "3")));
+        check(wait(1), 429, "too_many_requests", Some((RETRY_AFTER, "1")));
         check(BodyTooLarge { limit: 1 }, 413, "body_too_large", None);
         check(Forbidden::Role(vec!["ADMIN".into()]), 403, "forbidden", None);
         check(Rejection::NoKeys, 503, "unavailable", Some((RETRY_AFTER, "1")));

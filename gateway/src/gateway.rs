@@ -27,6 +27,7 @@ use crate::pipeline::observe::{Arrival, Exchange};
 use crate::pipeline::principal::Principal;
 use crate::pipeline::upgrade::Handshake;
 use crate::pipeline::{authorize, canonical, https, limit};
+use crate::rates::RateTable;
 use crate::runtime::connection::Peer;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
@@ -35,10 +36,12 @@ use crate::tokens::{Found, Tokens, Unverified, Verified};
 
 static ANONYMOUS: Principal = Principal::anonymous();
 
-/// One generation of the configuration, shared by all cores; nothing of it changes but the tokens.
+/// One generation of the configuration, shared by all cores; nothing of it changes but what is known of
+/// tokens and callers.
 pub struct Gateway {
     pub(crate) config: Config,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) callers: Arc<RateTable>,
     routes: Routes,
     cors: Cors,
     /// By upstream.
@@ -53,13 +56,14 @@ impl std::fmt::Debug for Gateway {
 
 impl Gateway {
     /// Prepares a checked configuration for requests.
-    pub fn new(config: Config, tokens: Arc<Tokens>) -> Self {
+    pub fn new(config: Config, tokens: Arc<Tokens>, callers: Arc<RateTable>) -> Self {
         let is_auth = |index| config.tokens.upstream.is_some_and(|auth| auth.0 == index);
         let identity =
             |(index, name): (usize, &str)| Identity::new(name, &config.identity_key, is_auth(index));
         let names = config.upstreams.iter().map(|upstream| upstream.name.as_str());
         Self {
             tokens,
+            callers,
             routes: Routes::new(config.routes.iter().cloned()),
             cors: Cors::new(&config.cors),
             identities: names.enumerate().map(identity).collect(),
@@ -84,7 +88,10 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id);
 
     let answer = pass(core, peer, parts, body, &client, arrival, &mut exchange).await;
-    let mut answer = answer.unwrap_or_else(|rejection| refuse(&rejection, &mut exchange));
+    let mut answer = answer.unwrap_or_else(|rejection| {
+        core.metrics.refused(&rejection);
+        refuse(&rejection, &mut exchange)
+    });
 
     let headers = answer.headers_mut();
     headers.insert(&names::REQUEST_ID, exchange.request_id().clone());
@@ -115,7 +122,7 @@ async fn pass(
     arrival: Arrival,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let Gateway { config, routes, cors, identities, .. } = &*core.gateway;
+    let Gateway { config, callers, routes, cors, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
     if parts.version == Version::HTTP_2 {
         canonical::flatten(&mut parts)?;
@@ -131,6 +138,7 @@ async fn pass(
         return Ok(preflight(headers));
     }
     let route = routes.find(path, &parts.method)?;
+    limit::address(callers, &route.rates, client.address, arrival.instant)?;
     let handshake = if route.websocket { Handshake::asked(&mut parts, cors, client)? } else { None };
     limit::body(&parts.headers, route.body)?;
     exchange.routed(&route.path);
@@ -141,6 +149,7 @@ async fn pass(
         peer.watch.token_ends(end);
     }
     authorize::authorize(&route.access, principal)?;
+    limit::caller(callers, &route.rates, principal, arrival.instant)?;
     exchange.goes_to(route.upstream);
     let identity = &identities[route.upstream.0];
     let caller = Caller { principal, client, request_id: exchange.request_id() };

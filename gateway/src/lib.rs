@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod gateway;
 pub mod pipeline;
+pub mod rates;
 pub mod runtime;
 pub mod tokens;
 pub mod upstream;

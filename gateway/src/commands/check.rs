@@ -5,7 +5,9 @@ use std::path::Path;
 
 use process::Settings;
 
-use crate::config::{Access, Config, ConfigError, OnStale, Route};
+use crate::config::{Access, Config, ConfigError, OnStale, Rates, Route};
+use crate::pipeline::limit::Scope;
+use crate::rates::{Limit, Rate};
 use crate::runtime::{TlsError, certificates_are_usable, upstream_certificates_are_usable};
 use crate::upstream::RootsError;
 
@@ -39,15 +41,19 @@ fn report(path: &Path, config: &Config) -> String {
     // Writing to a String does not fail.
     let _ = writeln!(report, "{}\n", revocations(config));
     for route in &config.routes {
-        // Writing to a String does not fail.
-        let _ = writeln!(
-            report,
-            "{:<32} {:<12} {}",
-            methods_and_path(route),
-            upstream(config, route),
-            access(&route.access)
-        );
+        let (what, who) = (methods_and_path(route), access(&route.access));
+        let _ =
+            writeln!(report, "{what:<32} {:<12} {who}{}", upstream(config, route), policies(route, config));
     }
+    for (open, guarded) in open_below_guarded(&config.routes) {
+        let (open, guarded) =
+            ((path_of(open), access(&open.access)), (path_of(guarded), access(&guarded.access)));
+        let _ = writeln!(report, "\n{} is {} below {}, which is {}", open.0, open.1, guarded.0, guarded.1);
+    }
+    let _ = match config.policy_tests {
+        0 => writeln!(report, "\nthere are no [[tests]]"),
+        count => writeln!(report, "\n{count} [[tests]] passed"),
+    };
     report
 }
 
@@ -61,18 +67,60 @@ pub(super) fn revocations(config: &Config) -> String {
     }
 }
 
+/// Whatever is special about a route, behind its access.
+fn policies(route: &Route, config: &Config) -> String {
+    let rates = rates(route).map(|(scope, limit)| format!("{} per {scope}", rate(&limit)));
+    let body = (route.body != config.limits.body).then(|| format!("body up to {} bytes", route.body));
+    let websocket = route.websocket.then(|| "websocket".to_owned());
+    let token = route.forward_authorization.then(|| "token forwarded".to_owned());
+    rates.chain(body).chain(websocket).chain(token).fold(String::new(), |all, next| all + ", " + &next)
+}
+
+/// The rate limits of a route.
+pub(super) fn rates(route: &Route) -> impl Iterator<Item = (Scope, Limit)> {
+    let Rates { address, user, client } = route.rates;
+    Scope::ALL.into_iter().zip([address, user, client]).filter_map(|(scope, limit)| Some((scope, limit?)))
+}
+
+/// A rate as it is written in the file.
+pub(super) fn rate(limit: &Limit) -> String {
+    let Rate { requests, period, burst } = limit.rate;
+    let unit = match period.as_secs() {
+        1 => "s",
+        60 => "m",
+        _ => "h",
+    };
+    format!("{requests}/{unit} burst {burst}")
+}
+
+/// Routes that let in whom the route around them keeps out: often meant so, and worth a look each time.
+fn open_below_guarded(routes: &[Route]) -> impl Iterator<Item = (&Route, &Route)> {
+    let is_open = |route: &&Route| matches!(route.access, Access::Public | Access::Optional);
+    routes.iter().filter(is_open).filter_map(move |open| {
+        let contains = |other: &&Route| {
+            open.path.strip_prefix(other.path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let around = routes.iter().filter(contains).max_by_key(|other| other.path.len())?;
+        (!is_open(&around)).then_some((open, around))
+    })
+}
+
 fn upstream<'c>(config: &'c Config, route: &Route) -> &'c str {
     &config.upstream(route.upstream).name
 }
 
 fn methods_and_path(route: &Route) -> String {
-    let path = if route.path.is_empty() { "/" } else { &route.path };
+    let path = path_of(route);
     match &route.methods {
         Some(methods) => {
             format!("{} {path}", methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","))
         }
         None => path.to_owned(),
     }
+}
+
+fn path_of(route: &Route) -> &str {
+    if route.path.is_empty() { "/" } else { &route.path }
 }
 
 /// An access in words.
@@ -119,5 +167,22 @@ mod tests {
         );
         assert!(words.contains(&vec!["POST", "/api/auth/login", "auth", "public"]), "{report}");
         assert!(words.contains(&vec!["/api/admin/orders", "orders", "role", "ADMIN"]), "{report}");
+        assert!(
+            report.contains("\n/api/auth/login is public below /api/auth, which is authenticated\n"),
+            "{report}"
+        );
+        assert!(!report.contains("jwks.json is public below"), "{report}");
+        assert!(report.ends_with(" [[tests]] passed\n"), "{report}");
+    }
+
+    #[test]
+    fn the_report_shows_what_is_special_about_a_route() {
+        let route = "[[routes]]\npath = \"/api/x\"\nupstream = \"orders\"\naccess = \"optional\"\nbody = 10\n\
+                     rate = { address = \"20/s burst 40\", user = \"5/m\" }\nwebsocket = true\n";
+        let report = report(Path::new("g.toml"), &parsed(&format!("{}{route}", sample())));
+        let line = report.lines().find(|line| line.starts_with("/api/x ")).unwrap();
+        let special =
+            "optional, 20/s burst 40 per address, 5/m burst 5 per user, body up to 10 bytes, websocket";
+        assert!(line.ends_with(special), "{line}");
     }
 }

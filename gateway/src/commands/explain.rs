@@ -1,20 +1,12 @@
 //! `gateway explain METHOD URL [--role R | --client ID]`: which route takes a request, who may use it, and what becomes of it.
-//!
-//! It runs the stages themselves, so it cannot disagree with them.
 
 use std::fmt::Write as _;
 
-use http::header::{AUTHORIZATION, HOST, HeaderValue};
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Uri};
-
-use super::check::{access, revocations};
+use super::check::{access, rate, rates, revocations};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
-use crate::pipeline::client::Client;
 use crate::pipeline::match_route::Routes;
-use crate::pipeline::principal::Principal;
-use crate::pipeline::{authenticate, authorize, canonical, https};
+use crate::pipeline::rehearse::{self, Imagined, NoRequest};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -27,35 +19,16 @@ pub struct Question {
     pub caller: Option<Imagined>,
 }
 
-/// A caller whom no token names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Imagined {
-    /// A user of this role.
-    User(String),
-    /// A client of this id.
-    Client(String),
-}
-
-/// Why there is nothing to explain.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExplainError {
-    /// The method is no HTTP method.
-    #[error("{0:?} is no HTTP method")]
-    Method(String),
-    /// The URL is neither a URL nor a path.
-    #[error("{0:?} is neither an http:// or https:// URL nor a path")]
-    Url(String),
-}
-
 /// Explains what the gateway would do.
 ///
 /// # Errors
 /// When the question makes no request.
-pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainError> {
-    let (client, parts) = request(question, config)?;
+pub fn explain(question: &Question, config: &Config) -> Result<String, NoRequest> {
+    let Question { method, url, caller } = question;
+    let (client, parts) = rehearse::request(method, url, caller.as_ref(), config)?;
     let routes = Routes::new(config.routes.iter().cloned());
     let mut text = String::new();
-    let verdict = match matched(&client, &parts, config, &routes) {
+    let verdict = match rehearse::matched(&client, &parts, config, &routes) {
         Ok(route) => {
             describe(route, config, &mut text);
             verdict(&route.access, question.caller.as_ref())
@@ -65,40 +38,6 @@ pub fn explain(question: &Question, config: &Config) -> Result<String, ExplainEr
     text.push_str(&verdict);
     text.push('\n');
     Ok(text)
-}
-
-fn matched<'t>(
-    client: &Client,
-    parts: &Parts,
-    config: &Config,
-    routes: &'t Routes,
-) -> Result<&'t Route, Rejection> {
-    let path = canonical::request(parts, &config.hosts)?;
-    https::require(config.mode, client, parts, path)?;
-    Ok(routes.find(path, &parts.method)?)
-}
-
-/// The request as the listener would see it: a path and a `Host`, from a client that speaks TLS unless the URL says
-/// `http://`.
-fn request(question: &Question, config: &Config) -> Result<(Client, Parts), ExplainError> {
-    let method = Method::from_bytes(question.method.to_ascii_uppercase().as_bytes())
-        .map_err(|_| ExplainError::Method(question.method.clone()))?;
-    let wrong = || ExplainError::Url(question.url.clone());
-    let uri = question.url.parse::<Uri>().map_err(|_| wrong())?;
-    let any_host = config.hosts.first().map_or("localhost", String::as_str);
-    let host = match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(authority)) => authority.as_str().to_owned(),
-        (None, None) => any_host.to_owned(),
-        _ => return Err(wrong()),
-    };
-    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let request = Request::builder().method(method).uri(target).header(HOST, host);
-    let mut parts = request.body(()).map(|request| request.into_parts().0).map_err(|_| wrong())?;
-    if question.caller.is_some() {
-        parts.headers.insert(AUTHORIZATION, const { HeaderValue::from_static("Bearer") });
-    }
-    let https = uri.scheme_str() != Some("http");
-    Ok((Client { address: [127, 0, 0, 1].into(), https, behind_proxy: false }, parts))
 }
 
 fn describe(route: &Route, config: &Config, text: &mut String) {
@@ -113,6 +52,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     if route.websocket {
         let _ = writeln!(text, "websocket allowed");
     }
+    for (scope, limit) in rates(route) {
+        let _ = writeln!(text, "rate      {} for each {scope}", rate(&limit));
+    }
     let credentials = if route.forward_authorization { "forwarded" } else { "consumed" };
     let _ = writeln!(text, "token     {credentials}");
     if route.access != Access::Public {
@@ -122,25 +64,13 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
 
 /// What this caller, or an anonymous one, gets; a real one's token must also be good.
 fn verdict(access: &Access, caller: Option<&Imagined>) -> String {
-    match passes(access, caller) {
+    match rehearse::passes(access, caller) {
         Ok(()) if caller.is_some() && *access != Access::Public => {
             "verdict   passes, with the caller's identity".to_owned()
         }
         Ok(()) => "verdict   passes, without identity".to_owned(),
         Err(rejection) => refused(&rejection),
     }
-}
-
-fn passes(access: &Access, caller: Option<&Imagined>) -> Result<(), Rejection> {
-    let caller = match caller {
-        Some(Imagined::User(role)) => Principal::imagined_user(role),
-        Some(Imagined::Client(id)) => Principal::imagined_client(id),
-        None => {
-            authenticate::presented(access, &HeaderMap::new())?;
-            Principal::anonymous()
-        }
-    };
-    Ok(authorize::authorize(access, &caller)?)
 }
 
 fn refused(rejection: &Rejection) -> String {

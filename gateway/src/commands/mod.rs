@@ -5,5 +5,5 @@ mod explain;
 mod identity_key;
 
 pub use check::{CheckError, check};
-pub use explain::{ExplainError, Imagined, Question, explain};
+pub use explain::{Question, explain};
 pub use identity_key::identity_key;

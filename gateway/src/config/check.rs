@@ -16,7 +16,8 @@ use super::error::{Complaint, ConfigError};
 use super::file::{self, File};
 use super::values::{DurationText, OneOrMany, line_of};
 use super::{
-    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, UpstreamId, routes, upstreams,
+    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, UpstreamId, policy_tests, routes,
+    upstreams,
 };
 
 /// The smallest read buffer that hyper accepts, and the largest head worth reading before anything is known.
@@ -85,9 +86,10 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         trusted_proxies: file.trusted_proxies.iter().filter_map(|net| network(net, &mut wrong)).collect(),
         proxy_protocol: file.proxy_protocol.as_ref().is_some_and(|on| *on.get_ref()),
         timeouts: timeouts(&file.timeouts, &mut wrong),
-        routes: routes::routes(file.routes, &names, limits.body, &mut wrong),
+        routes: routes::routes(file.routes, &names, &limits, &file.limits.rate, &mut wrong),
         limits,
         upstreams,
+        policy_tests: file.tests.len(),
         identity_key: RootKey::new(identity_key),
     };
     if config.listen == config.admin_listen && config.listen.port() != 0 {
@@ -110,6 +112,10 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         );
     }
     wrong.verdict()?;
+    // Only of a configuration that is whole can be said what it lets through.
+    let mut failed = Complaints::new(text);
+    policy_tests::run(&config, &file.tests, &mut failed);
+    failed.verdict()?;
     Ok(config)
 }
 

@@ -12,6 +12,8 @@ use toml::de::DeTable;
 
 use super::access::AccessText;
 use super::error::ConfigError;
+use super::policy_tests::PolicyTest;
+use super::rates::RateText;
 use super::values::{DurationText, OneOrMany, SizeText, line_of};
 use super::{Complaint, OnStale, expand};
 
@@ -35,6 +37,8 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) upstreams: BTreeMap<Spanned<String>, Upstream>,
     pub(super) routes: Vec<Spanned<Route>>,
+    #[serde(default)]
+    pub(super) tests: Vec<PolicyTest>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,11 +109,24 @@ impl Default for Timeouts {
 pub(super) struct Limits {
     pub(super) head: Spanned<SizeText>,
     pub(super) body: SizeText,
+    pub(super) rate: RatesText,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RatesText {
+    pub(super) address: Option<RateText>,
+    pub(super) user: Option<RateText>,
+    pub(super) client: Option<RateText>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head: Spanned::new(0..0, SizeText(32 << 10)), body: SizeText(100 << 20) }
+        Self {
+            head: Spanned::new(0..0, SizeText(32 << 10)),
+            body: SizeText(100 << 20),
+            rate: RatesText::default(),
+        }
     }
 }
 
@@ -152,6 +169,8 @@ pub(super) struct Route {
     pub(super) forward_authorization: bool,
     #[serde(default)]
     pub(super) websocket: bool,
+    #[serde(default)]
+    pub(super) rate: RatesText,
 }
 
 impl File {

@@ -8,6 +8,8 @@ mod check;
 mod error;
 mod expand;
 mod file;
+mod policy_tests;
+mod rates;
 mod routes;
 mod upstreams;
 mod values;
@@ -25,6 +27,8 @@ use process::{Mode, Settings};
 use serde::Deserialize;
 
 pub use error::{Complaint, ConfigError};
+
+use crate::rates::Limit;
 
 /// Everything that the gateway does is decided by this value.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// What is routed; no two have the same path.
     pub routes: Vec<Route>,
+    /// How many tests of the routes are in the file; all of them pass.
+    pub policy_tests: usize,
     /// The root of the upstreams' identity keys, from `IDENTITY_KEY`.
     pub identity_key: RootKey,
 }
@@ -240,6 +246,19 @@ pub struct Route {
     pub forward_authorization: bool,
     /// Whether a request may become a websocket.
     pub websocket: bool,
+    /// How often it may be asked.
+    pub rates: Rates,
+}
+
+/// How often one caller may ask; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// For each address, an IPv6 one by its /64, before it is known who is calling.
+    pub address: Option<Limit>,
+    /// For each user.
+    pub user: Option<Limit>,
+    /// For each client (of `client_credentials`).
+    pub client: Option<Limit>,
 }
 
 /// Who may call a route.

@@ -6,13 +6,14 @@ use http::Method;
 use toml::Spanned;
 
 use super::check::Complaints;
-use super::{Route, UpstreamId, file, upstreams};
+use super::{Limits, Route, UpstreamId, file, rates, upstreams};
 use crate::pipeline::canonical;
 
 pub(super) fn routes(
     written: Vec<Spanned<file::Route>>,
     names: &BTreeMap<String, UpstreamId>,
-    body: u64,
+    limits: &Limits,
+    shared: &file::RatesText,
     wrong: &mut Complaints<'_>,
 ) -> Vec<Route> {
     if written.is_empty() {
@@ -40,11 +41,12 @@ pub(super) fn routes(
         }
         let Some(upstream) = upstreams::named(&route.upstream, names, wrong) else { continue };
         routes.push(Route {
+            rates: rates::of_route(&path, &route.rate, shared),
             path,
             upstream,
             access: route.access.into_inner().0,
             methods,
-            body: route.body.map_or(body, |size| size.0),
+            body: route.body.map_or(limits.body, |size| size.0),
             forward_authorization: route.forward_authorization,
             websocket: route.websocket,
         });

@@ -411,6 +411,47 @@ fn limits_that_would_refuse_everything() {
 }
 
 #[test]
+fn tests_of_the_routes_are_run_when_the_file_is_read() {
+    let test = |request: &str, rest: &str| format!("[[tests]]\nrequest = \"{request}\"\n{rest}\n");
+    for (request, rest) in [
+        ("GET /a", "expect = 200"),
+        ("GET /a/b?c=d", "expect = \"auth\"\nas = \"ADMIN\""),
+        ("GET /b", "expect = 404"),
+        ("GET /a/../b", "expect = 400"),
+        ("TRACE /a", "expect = 405"),
+        ("GET http://other/a", "expect = 421"),
+    ] {
+        check_added(&test(request, rest), &[]);
+    }
+    check_added(
+        &test("GET /b", "expect = 200"),
+        &[(16, "GET /b as anonymous: expected 200, got 404 not_found")],
+    );
+    check_added(&test("GET /a", "expect = 403"), &[(16, "expected 403, got 200 from \"auth\"")]);
+    let two = [test("GET /a", "expect = 401"), test("GET /b", "expect = \"auth\"")].concat();
+    check_added(&two, &[(16, "expected 401"), (19, "expected \"auth\", got 404")]);
+    check_added(&test("/a", "expect = 200"), &[(16, "is no request")]);
+    check_added(&test("GET a", "expect = 200"), &[(16, "neither an http")]);
+    check_added(&test("GET /a", "expect = 204"), &[(16, "a request that passes is 200")]);
+    check_added(&test("GET /a", "expect = \"orders\""), &[(16, "there is no such upstream")]);
+    check_added(&test("GET /a", "expect = true"), &[(17, "expected a status")]);
+    check_added(&test("GET /a", ""), &[(15, "missing field `expect`")]);
+
+    let guarded = |access: &str| SMALL.replace("\"public\"", access);
+    let check_as = |access: &str, caller: &str, expect: &str| {
+        let test = test("GET /a", &format!("as = \"{caller}\"\nexpect = {expect}"));
+        check(&format!("{}{test}", guarded(access)), &DEVELOPMENT, &[]);
+    };
+    check_as("\"authenticated\"", "anonymous", "401");
+    check_as("\"authenticated\"", "user", "200");
+    check_as("\"authenticated\"", "client:reports", "403");
+    check_as("{ roles = [\"ADMIN\"] }", "user", "403");
+    check_as("{ roles = [\"ADMIN\"] }", "ADMIN", "\"auth\"");
+    check_as("{ clients = [\"reports\"] }", "client:reports", "\"auth\"");
+    check_as("{ clients = [\"reports\"] }", "ADMIN", "403");
+}
+
+#[test]
 fn the_environment_fills_strings_only() {
     let text = SMALL.replace("127.0.0.1:8080", "${LISTEN}").replace("\"/a\"", "\"/${LISTEN}\"");
     check(&text, &DEVELOPMENT, &[(1, "\"LISTEN\""), (12, "\"LISTEN\"")]);

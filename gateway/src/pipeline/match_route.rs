@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Access, UpstreamId};
+    use crate::config::{Access, Rates, UpstreamId};
 
     fn route(path: &str, methods: Option<Vec<Method>>) -> Route {
         let upstream = UpstreamId(0);
@@ -123,6 +123,7 @@ mod tests {
             body: 0,
             forward_authorization: false,
             websocket: false,
+            rates: Rates::default(),
         }
     }
 

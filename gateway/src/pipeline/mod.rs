@@ -15,4 +15,5 @@ pub mod limit;
 pub mod match_route;
 pub mod observe;
 pub mod principal;
+pub mod rehearse;
 pub mod upgrade;

@@ -16,6 +16,7 @@ use super::tls::{self, Handshakes};
 use super::upstreams;
 use crate::config::{Config, UpstreamId};
 use crate::gateway::Gateway;
+use crate::rates::RateTable;
 use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
 use crate::upstream::{Cluster, client_config, system_roots};
 
@@ -82,10 +83,10 @@ impl Prepared {
         }
     }
 
-    /// Ready for the cores, with tokens of its own or of the generation before.
-    pub(super) fn with(self, tokens: Arc<Tokens>) -> Arc<Generation> {
+    /// Ready for the cores, with tokens of its own or of the generation before, and the callers that are known.
+    pub(super) fn with(self, tokens: Arc<Tokens>, callers: Arc<RateTable>) -> Arc<Generation> {
         let Self { config, tls, clusters, .. } = self;
-        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens)), clusters, tls })
+        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens, callers)), clusters, tls })
     }
 }
 

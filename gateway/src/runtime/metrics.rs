@@ -13,6 +13,8 @@ use http::StatusCode;
 use problem::codes;
 
 use crate::config::UpstreamId;
+use crate::error::Rejection;
+use crate::pipeline::limit::TooOften;
 
 pub use page::{Gauges, render};
 
@@ -102,6 +104,7 @@ impl Default for Refusals {
 #[derive(Debug, Default)]
 struct Whole {
     tokens: [Counter; TokenResult::ALL.len()],
+    too_often: [Counter; 3],
     refusals: Refusals,
     spoofed: Counter,
     lines_dropped: Counter,
@@ -182,6 +185,13 @@ impl CoreMetrics {
     /// Identity headers came from a client, and were dropped.
     pub fn spoofed(&self) {
         self.whole.spoofed.add(1);
+    }
+
+    /// A request was refused by the gateway itself.
+    pub fn refused(&self, rejection: &Rejection) {
+        if let Rejection::TooOften(TooOften { scope, .. }) = rejection {
+            self.whole.too_often[*scope as usize].add(1);
+        }
     }
 
     /// So many access log lines were taken by nobody.

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use process::Settings;
 use rustls::RootCertStore;
@@ -50,6 +50,7 @@ use self::reload::{Origin, Reloader, Reloads, Serving};
 pub use self::sockets::{Inherited, InheritedError};
 pub use self::tls::TlsError;
 use crate::config::{Config, Tls, Upstream};
+use crate::rates::RateTable;
 use crate::upstream::RootsError;
 
 /// Why the gateway does not start, or does not go on.
@@ -152,7 +153,7 @@ impl Listening {
         let (drain, draining) = signal::channel(false);
         let (log, writer) = start_log()?;
         let (tokens, upkeep) = prepared.new_tokens();
-        let generation = prepared.with(tokens);
+        let generation = prepared.with(tokens, Arc::new(RateTable::new(Instant::now())));
         let (gateway, clusters) = (Arc::clone(&generation.gateway), generation.clusters.clone());
         let watching = upstreams::keep_true(&clusters, &gateway.config.upstreams);
         let mut cores = Cores::start(Shared { generation, log, draining: draining.clone() })?;

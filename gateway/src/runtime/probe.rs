@@ -63,6 +63,7 @@ impl Probe for GatewayProbe {
             feed: tokens.feed(),
             draining: *self.draining.borrow(),
             reloads: serving.reloads,
+            callers_forgotten: serving.gateway.callers.forgotten(),
         };
         render(&serving.metrics, &serving.clusters, gauges)
     }

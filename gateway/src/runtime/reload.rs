@@ -136,11 +136,12 @@ impl Reloader {
 
     /// From here on nothing fails.
     fn hand_out(&mut self, mut prepared: Prepared, tokens: Arc<Tokens>) {
-        {
+        let callers = {
             let serving = self.serving.borrow();
             prepared.keep_clusters(&serving.gateway.config, &serving.clusters);
-        }
-        let generation = prepared.with(tokens);
+            Arc::clone(&serving.gateway.callers)
+        };
+        let generation = prepared.with(tokens, callers);
         let gateway = Arc::clone(&generation.gateway);
         self.watching = upstreams::keep_true(&generation.clusters, &gateway.config.upstreams);
         self.serving.send_modify(|serving| {

@@ -6,6 +6,7 @@ mod bodies;
 mod forwarding;
 mod http2;
 mod proxy_protocol;
+mod rates;
 mod refusals;
 mod reload;
 mod resilience;

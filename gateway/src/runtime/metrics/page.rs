@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use problem::codes;
 
 use super::{BOUNDS, CoreMetrics, Counter, TokenResult};
+use crate::pipeline::limit::Scope;
 use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
 use crate::upstream::Cluster;
@@ -28,6 +29,8 @@ pub struct Gauges {
     pub draining: bool,
     /// How reloading the configuration went.
     pub reloads: Reloads,
+    /// Callers whose count was forgotten for want of room.
+    pub callers_forgotten: u64,
 }
 
 /// All metrics in the Prometheus text format; `clusters` are the upstreams' in the order of their ids.
@@ -42,6 +45,7 @@ pub fn render(cores: &[Arc<CoreMetrics>], clusters: &[Arc<Cluster>], gauges: Gau
     page.websockets(names);
     page.tokens();
     page.refusals();
+    page.too_often(gauges.callers_forgotten);
     page.process(gauges);
     page.reloads(gauges.reloads);
     if let Some(feed) = gauges.feed {
@@ -179,6 +183,17 @@ impl Page<'_> {
         let help = "Requests that came with identity headers, which were dropped.";
         let count = self.sum(|core| &core.whole.spoofed);
         self.single("gateway_spoofed_requests_total", "counter", help, count);
+    }
+
+    fn too_often(&mut self, forgotten: u64) {
+        let name = "gateway_rate_limited_total";
+        self.head(name, "counter", "Requests refused because they came too often.");
+        for (index, scope) in Scope::ALL.iter().enumerate() {
+            let count = self.sum(|core| &core.whole.too_often[index]);
+            self.line(name, &format!("scope=\"{scope}\""), count);
+        }
+        let help = "Callers forgotten before their time because the table of rate limits was full.";
+        self.single("gateway_rate_limit_callers_forgotten_total", "counter", help, forgotten);
     }
 
     fn process(&mut self, gauges: Gauges) {

@@ -96,7 +96,7 @@ impl Issuer {
         self.token_with("k1", json!({}))
     }
 
-    /// Ann's token, signed by a key, with other claims.
+    /// Ann's token, signed by a key, with other claims; `null` takes one away.
     pub(crate) fn token_with(&self, kid: &str, other: Value) -> String {
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         let mut claims = json!({
@@ -104,6 +104,7 @@ impl Issuer {
             "jti": "j-1", "iat": now, "exp": now + 600, "email": "ann@example.com", "role": "USER",
         });
         claims.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".into());
         header.kid = Some(kid.to_owned());
