@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{Client, Gateway, Setup, Upstream, full};
+use crate::support::{Client, Gateway, GatewayProcess, Setup, Upstream, full};
 
 /// Whether the metrics have this line.
 async fn shows(gateway: &Gateway, line: &str) -> bool {
@@ -79,6 +79,27 @@ async fn a_server_that_fails_its_checks_gets_no_requests_until_it_passes_them() 
         (requests(&sick) > before).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_known_of_servers_survives_a_reload_and_the_checks_go_on() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let well = Upstream::telling().await;
+    let health =
+        "[upstreams.orders.health]\npath = \"/readyz\"\ninterval = \"1s\"\nhealthy = 1\nunhealthy = 3\n";
+    let more = format!("{health}[[routes]]\npath = \"/new\"\nupstream = \"orders\"\naccess = \"public\"\n");
+    let servers = vec![dead, well.address];
+    let gateway =
+        GatewayProcess::start(&Setup { servers: servers.clone(), tables: health, ..Setup::default() }).await;
+    let dead_is_up = async || gateway.metric(&up(dead)).await;
+    eventually("its checks fail", async || (dead_is_up().await == 0).then_some(())).await;
+    gateway.reload(&Setup { servers, tables: &more, ..Setup::default() }).await;
+    assert_eq!(dead_is_up().await, 0, "a verdict that were lost would take three checks");
+    let mut client = gateway.client().await;
+    assert_eq!(client.ask("GET /new", &[]).await.status, 200);
+    let returned = Mortal::born(dead).await;
+    eventually("its checks pass", async || (dead_is_up().await == 1).then_some(())).await;
+    returned.dies();
 }
 
 #[tokio::test]
