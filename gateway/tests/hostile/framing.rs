@@ -363,7 +363,7 @@ async fn half_a_body_is_not_finished_by_somebody_elses_request() {
         let arrived = recorder.take();
         assert_eq!(arrived.len(), 10, "{arrived:?}");
         for arrived in &arrived {
-            assert_true(arrived, "");
+            assert_true(arrived, "", "http");
         }
     }
 }

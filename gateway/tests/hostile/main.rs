@@ -13,6 +13,7 @@ mod endings;
 mod flood;
 mod forger;
 mod framing;
+mod http2;
 mod identity_headers;
 mod key_sets;
 #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::forger::{Forger, now};
+use crate::http2::Tls;
 use crate::recorder::{Arrived, Recorder};
 use crate::support::{Gateway, IDENTITY_KEY, Setup};
 use crate::wire::{Reply, replies};
@@ -22,6 +23,9 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) forger: Forger,
     ann: String,
+    /// The same over TLS, for HTTP/2.
+    encrypted: Gateway,
+    tls: Tls,
 }
 
 /// A way in: a route, and with whose token.
@@ -60,6 +64,17 @@ impl Ask {
         Self { method: method.to_owned(), target: target.to_owned(), headers }
     }
 
+    /// Whether HTTP/2 has a way to say this in one frame.
+    fn is_http2(&self) -> bool {
+        const NONE: [&str; 7] =
+            ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host"];
+        let size = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
+        self.headers.iter().all(|(name, _)| !NONE.contains(&&*name.to_lowercase()))
+            && size + self.target.len() < 15_000
+            && self.method != "CONNECT"
+            && !self.target.contains('#')
+    }
+
     fn http1(&self) -> String {
         let line = |(name, value): &(String, String)| format!("{name}: {value}\r\n");
         let headers: String = self.headers.iter().map(line).collect();
@@ -75,16 +90,18 @@ impl World {
     /// With other `[timeouts]`.
     pub(crate) async fn with(timeouts: &str) -> Self {
         let (recorder, forger) = (Recorder::new().await, Forger::new().await);
-        let setup = Setup {
+        let tls = Tls::new();
+        let setup = |tables| Setup {
             servers: vec![recorder.server.address],
             jwks: Some(forger.url()),
             tokens: "jwks_cooldown = \"1ms\"\njwks_wait = \"10s\"",
             timeouts,
+            tables,
             ..Setup::default()
         };
-        let gateway = setup.start().await;
+        let (gateway, encrypted) = (setup("").start().await, setup(&tls.table).start().await);
         let ann = forger.token("jti", json!("ann"));
-        Self { gateway, recorder, forger, ann }
+        Self { gateway, recorder, forger, ann, encrypted, tls }
     }
 
     /// Every kind of route, and with a token wherever one is read.
@@ -125,7 +142,7 @@ impl World {
             replies.pop();
         }
         for arrived in &arrived {
-            assert_true(arrived, door.user);
+            assert_true(arrived, door.user, "http");
         }
         Outcome { replies, kept, arrived }
     }
@@ -133,6 +150,20 @@ impl World {
     /// On every door: refused so, and nothing reaches the upstream.
     pub(crate) async fn refuses(&self, ask: &Ask, status: u16, code: &str) {
         self.refuses_bytes(&ask.http1(), status, code).await;
+        if !ask.is_http2() {
+            return;
+        }
+        for door in self.doors() {
+            // A reset is a refusal too: much of this HTTP/2 itself does not carry.
+            let answer = self.ask_http2(&door, ask).await;
+            let refused = match &answer {
+                Some((got, said)) if !code.is_empty() => (*got, said.as_str()) == (status, code),
+                Some((got, _)) => (400..500).contains(got),
+                None => true,
+            };
+            assert!(refused, "{ask:?} on {door:?}: {answer:?}");
+            assert!(self.recorder.take().is_empty(), "{ask:?} on {door:?}");
+        }
     }
 
     /// The same for bytes.
@@ -148,7 +179,31 @@ impl World {
 
     /// On every door: arrives once and is answered by the upstream. Gives back what arrived.
     pub(crate) async fn passes(&self, ask: &Ask) -> Vec<Arrived> {
-        self.passes_bytes(&ask.http1(), true).await
+        let mut all = self.passes_bytes(&ask.http1(), true).await;
+        if ask.is_http2() {
+            for door in self.doors() {
+                let answer = self.ask_http2(&door, ask).await;
+                assert_eq!(answer.map(|(status, _)| status), Some(200), "{ask:?} on {door:?}");
+                let mut arrived = self.recorder.take();
+                assert_eq!(arrived.len(), 1, "{ask:?} on {door:?}");
+                assert_true(&arrived[0], door.user, "https");
+                all.append(&mut arrived);
+            }
+        }
+        all
+    }
+
+    async fn ask_http2(&self, door: &Door, ask: &Ask) -> Option<(u16, String)> {
+        let pseudo = [
+            (":method", ask.method.clone()),
+            (":scheme", "https".into()),
+            (":authority", "localhost".into()),
+            (":path", ask.target.replace("{path}", door.path)),
+        ];
+        let authorization = door.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")));
+        let fields = pseudo.into_iter().chain(authorization).map(|(name, value)| (name.to_owned(), value));
+        let headers = ask.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+        self.tls.ask(self.encrypted.address, &fields.chain(headers).collect::<Vec<_>>()).await
     }
 
     /// The same for bytes; `kept` says whether the connection serves on.
@@ -174,11 +229,11 @@ pub(crate) fn caller(arrived: &Arrived) -> Caller {
 
 /// The upstream was told exactly who is calling from where, once each, and nothing that looks like it beside it.
 #[track_caller]
-pub(crate) fn assert_true(arrived: &Arrived, user: &str) {
+pub(crate) fn assert_true(arrived: &Arrived, user: &str, proto: &str) {
     let caller = caller(arrived);
     assert_eq!(caller.user.as_ref().map_or("", |user| user.id.as_str()), user, "{}", arrived.head);
     assert_eq!(arrived.values("x-forwarded-for"), ["127.0.0.1"], "{}", arrived.head);
-    assert_eq!(arrived.values("x-forwarded-proto"), ["http"], "{}", arrived.head);
+    assert_eq!(arrived.values("x-forwarded-proto"), [proto], "{}", arrived.head);
     assert!(arrived.values("authorization").is_empty(), "{}", arrived.head);
     let (email, role, session) =
         if user.is_empty() { ("", "", "") } else { ("ann@example.com", "USER", "s-1") };
