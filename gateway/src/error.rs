@@ -16,6 +16,7 @@ use crate::pipeline::https::Insecure;
 use crate::pipeline::limit::{BodyTooLarge, TooOften};
 use crate::pipeline::match_route::NoRoute;
 use crate::pipeline::upgrade::BadUpgrade;
+use crate::under_way::Overloaded;
 
 /// An error with all its causes, for a log line.
 pub fn chain(error: &dyn Error) -> String {
@@ -50,6 +51,9 @@ pub enum Rejection {
     /// It comes too soon.
     #[error(transparent)]
     TooOften(#[from] TooOften),
+    /// There is too much to do.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     /// It is too large.
     #[error(transparent)]
     BodyTooLarge(#[from] BodyTooLarge),
@@ -110,7 +114,7 @@ impl Rejection {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, codes::INVALID_TOKEN),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
-            Self::NoKeys | Self::InDoubt | Self::Unreachable => {
+            Self::NoKeys | Self::InDoubt | Self::Unreachable | Self::Overloaded(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE)
             }
             Self::Lost => (StatusCode::SERVICE_UNAVAILABLE, codes::ANSWER_LOST),
@@ -145,7 +149,7 @@ impl Rejection {
             Self::NoRoute(NoRoute::Method(allow)) => Some((ALLOW, allow.clone())),
             Self::Insecure(Insecure::Redirect(location)) => Some((LOCATION, location.clone())),
             Self::Unauthenticated(refusal) => Some((WWW_AUTHENTICATE, challenge(refusal))),
-            Self::NoKeys | Self::InDoubt | Self::Unreachable | Self::Lost => {
+            Self::NoKeys | Self::InDoubt | Self::Unreachable | Self::Lost | Self::Overloaded(_) => {
                 Some((RETRY_AFTER, HeaderValue::from_static("1")))
             }
             _ => None,
@@ -229,6 +233,7 @@ mod tests {
         check(wait(1), 429, "too_many_requests", Some((RETRY_AFTER, "1")));
         check(BodyTooLarge { limit: 1 }, 413, "body_too_large", None);
         check(Forbidden::Role(vec!["ADMIN".into()]), 403, "forbidden", None);
+        check(Overloaded::Route, 503, "unavailable", Some((RETRY_AFTER, "1")));
         check(Rejection::NoKeys, 503, "unavailable", Some((RETRY_AFTER, "1")));
         check(Rejection::InDoubt, 503, "unavailable", Some((RETRY_AFTER, "1")));
         check(Rejection::Lost, 503, "answer_lost", Some((RETRY_AFTER, "1")));

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use identity::names;
 
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
 use crate::pipeline::authenticate::{self, Unauthenticated};
 use crate::pipeline::body::{RequestBody, ResponseBody};
@@ -25,6 +25,7 @@ use crate::pipeline::identify::{Caller, Identity};
 use crate::pipeline::match_route::Routes;
 use crate::pipeline::observe::{Arrival, Exchange};
 use crate::pipeline::principal::Principal;
+use crate::pipeline::strip::Behind;
 use crate::pipeline::upgrade::Handshake;
 use crate::pipeline::{authorize, canonical, https, limit};
 use crate::rates::RateTable;
@@ -33,6 +34,7 @@ use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
 use crate::runtime::tunnel::Tunnel;
 use crate::tokens::{Found, Tokens, Unverified, Verified};
+use crate::under_way::{Overloaded, Room, UnderWay};
 
 static ANONYMOUS: Principal = Principal::anonymous();
 
@@ -42,7 +44,12 @@ pub struct Gateway {
     pub(crate) config: Config,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) callers: Arc<RateTable>,
+    pub(crate) under_way: Arc<UnderWay>,
     routes: Routes,
+    behind: Behind,
+    /// For the whole process, and by route.
+    room: Option<Room>,
+    route_rooms: Vec<Option<Room>>,
     cors: Cors,
     /// By upstream.
     identities: Vec<Identity>,
@@ -56,7 +63,13 @@ impl std::fmt::Debug for Gateway {
 
 impl Gateway {
     /// Prepares a checked configuration for requests.
-    pub fn new(config: Config, tokens: Arc<Tokens>, callers: Arc<RateTable>) -> Self {
+    pub fn new(
+        config: Config,
+        tokens: Arc<Tokens>,
+        callers: Arc<RateTable>,
+        under_way: Arc<UnderWay>,
+    ) -> Self {
+        let route_room = |route: &Route| route.concurrency.map(|most| under_way.route(&route.path, most));
         let is_auth = |index| config.tokens.upstream.is_some_and(|auth| auth.0 == index);
         let identity =
             |(index, name): (usize, &str)| Identity::new(name, &config.identity_key, is_auth(index));
@@ -64,6 +77,10 @@ impl Gateway {
         Self {
             tokens,
             callers,
+            room: config.limits.requests.map(|most| under_way.all(most)),
+            route_rooms: config.routes.iter().map(route_room).collect(),
+            under_way,
+            behind: Behind::new(&config.routes, config.upstreams.len()),
             routes: Routes::new(config.routes.iter().cloned()),
             cors: Cors::new(&config.cors),
             identities: names.enumerate().map(identity).collect(),
@@ -122,12 +139,13 @@ async fn pass(
     arrival: Arrival,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let Gateway { config, callers, routes, cors, identities, .. } = &*core.gateway;
+    let Gateway { config, callers, routes, behind, room, route_rooms, cors, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
     if parts.version == Version::HTTP_2 {
         canonical::flatten(&mut parts)?;
     }
     canonical::drop_connection_headers(&mut parts.headers)?;
+    enter(room.as_ref(), Overloaded::Gateway, exchange)?;
     let path = canonical::request(&parts, &config.hosts)?;
     // A trusted proxy opens its own connections, by whatever name.
     if !client.behind_proxy && !peer.may_ask_for(parts.headers.get(HOST)) {
@@ -150,6 +168,10 @@ async fn pass(
     }
     authorize::authorize(&route.access, principal)?;
     limit::caller(callers, &route.rates, principal, arrival.instant)?;
+    enter(route_rooms[route.id].as_ref(), Overloaded::Route, exchange)?;
+    if let Some(target) = behind.target(route, (&parts.method, &parts.uri), principal)? {
+        parts.uri = target;
+    }
     exchange.goes_to(route.upstream);
     let identity = &identities[route.upstream.0];
     let caller = Caller { principal, client, request_id: exchange.request_id() };
@@ -189,6 +211,14 @@ async fn pass(
             Err(error.rejection())
         }
     }
+}
+
+/// Counts the exchange among what is under way, where there is a limit to that.
+fn enter(room: Option<&Room>, full: Overloaded, exchange: &mut Exchange) -> Result<(), Overloaded> {
+    if let Some(room) = room {
+        exchange.holds(room.enter().ok_or(full)?);
+    }
+    Ok(())
 }
 
 /// Stage four: a token that is presented is verified; a route that reads none knows nobody.

@@ -12,4 +12,5 @@ pub mod pipeline;
 pub mod rates;
 pub mod runtime;
 pub mod tokens;
+pub mod under_way;
 pub mod upstream;

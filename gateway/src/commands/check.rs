@@ -73,7 +73,15 @@ fn policies(route: &Route, config: &Config) -> String {
     let body = (route.body != config.limits.body).then(|| format!("body up to {} bytes", route.body));
     let websocket = route.websocket.then(|| "websocket".to_owned());
     let token = route.forward_authorization.then(|| "token forwarded".to_owned());
-    rates.chain(body).chain(websocket).chain(token).fold(String::new(), |all, next| all + ", " + &next)
+    let concurrency = route.concurrency.map(|most| format!("{most} at once"));
+    let strip = (route.strip > 0).then(|| format!("without {}", &route.path[..route.strip]));
+    rates
+        .chain(concurrency)
+        .chain(strip)
+        .chain(body)
+        .chain(websocket)
+        .chain(token)
+        .fold(String::new(), |all, next| all + ", " + &next)
 }
 
 /// The rate limits of a route.

@@ -31,7 +31,7 @@ pub fn explain(question: &Question, config: &Config) -> Result<String, NoRequest
     let verdict = match rehearse::matched(&client, &parts, config, &routes) {
         Ok(route) => {
             describe(route, config, &mut text);
-            verdict(&route.access, question.caller.as_ref())
+            verdict(route, rehearse::passes(route, &parts, caller.as_ref(), config), caller.as_ref())
         }
         Err(rejection) => refused(&rejection),
     };
@@ -55,6 +55,12 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     for (scope, limit) in rates(route) {
         let _ = writeln!(text, "rate      {} for each {scope}", rate(&limit));
     }
+    if let Some(most) = route.concurrency {
+        let _ = writeln!(text, "at once   up to {most} requests");
+    }
+    if route.strip > 0 {
+        let _ = writeln!(text, "stripped  {} of the path", &route.path[..route.strip]);
+    }
     let credentials = if route.forward_authorization { "forwarded" } else { "consumed" };
     let _ = writeln!(text, "token     {credentials}");
     if route.access != Access::Public {
@@ -63,9 +69,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
 }
 
 /// What this caller, or an anonymous one, gets; a real one's token must also be good.
-fn verdict(access: &Access, caller: Option<&Imagined>) -> String {
-    match rehearse::passes(access, caller) {
-        Ok(()) if caller.is_some() && *access != Access::Public => {
+fn verdict(route: &Route, passes: Result<(), Rejection>, caller: Option<&Imagined>) -> String {
+    match passes {
+        Ok(()) if caller.is_some() && route.access != Access::Public => {
             "verdict   passes, with the caller's identity".to_owned()
         }
         Ok(()) => "verdict   passes, without identity".to_owned(),

@@ -252,5 +252,9 @@ fn limits(limits: &file::Limits, wrong: &mut Complaints<'_>) -> Limits {
     if !HEAD_BYTES.contains(&head) {
         wrong.at(&limits.head.span(), "`head` may be 8KiB to 1MiB");
     }
-    Limits { head: usize::try_from(head).unwrap_or(usize::MAX), body: limits.body.0 }
+    Limits {
+        head: usize::try_from(head).unwrap_or(usize::MAX),
+        body: limits.body.0,
+        requests: limits.requests.map(usize::from),
+    }
 }

@@ -3,6 +3,7 @@
 //! Values that a later check may refuse keep their place ([`toml::Spanned`]).
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use process::Settings;
@@ -109,6 +110,7 @@ impl Default for Timeouts {
 pub(super) struct Limits {
     pub(super) head: Spanned<SizeText>,
     pub(super) body: SizeText,
+    pub(super) requests: Option<NonZeroUsize>,
     pub(super) rate: RatesText,
 }
 
@@ -125,6 +127,7 @@ impl Default for Limits {
         Self {
             head: Spanned::new(0..0, SizeText(32 << 10)),
             body: SizeText(100 << 20),
+            requests: None,
             rate: RatesText::default(),
         }
     }
@@ -171,6 +174,16 @@ pub(super) struct Route {
     pub(super) websocket: bool,
     #[serde(default)]
     pub(super) rate: RatesText,
+    pub(super) concurrency: Option<NonZeroUsize>,
+    pub(super) strip_prefix: Option<Spanned<StripText>>,
+}
+
+/// `true`: the route's whole path; a text: that much of it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected true, false or the beginning of the route's path")]
+pub(super) enum StripText {
+    Whole(bool),
+    Prefix(String),
 }
 
 impl File {

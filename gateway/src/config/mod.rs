@@ -155,6 +155,8 @@ pub struct Limits {
     pub head: usize,
     /// Bytes of a request body, for routes that do not say.
     pub body: u64,
+    /// Requests that may be under way at once; `None` is no limit.
+    pub requests: Option<usize>,
 }
 
 /// An index into [`Config::upstreams`].
@@ -232,6 +234,8 @@ impl std::fmt::Display for Server {
 /// One entry of the route table.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// Its index in [`Config::routes`].
+    pub id: usize,
     /// Whole segments, without a slash at the end; empty for `/`.
     pub path: String,
     /// Who answers.
@@ -248,6 +252,17 @@ pub struct Route {
     pub websocket: bool,
     /// How often it may be asked.
     pub rates: Rates,
+    /// How many of its requests may be under way at once; `None` is no limit.
+    pub concurrency: Option<usize>,
+    /// How many bytes of the path the upstream does not see: whole segments, and no more than [`Route::path`].
+    pub strip: usize,
+}
+
+impl Route {
+    /// The path as the upstream sees it.
+    pub fn seen_path(&self) -> &str {
+        self.path.get(self.strip..).unwrap_or_default()
+    }
 }
 
 /// How often one caller may ask; `None` is no limit.

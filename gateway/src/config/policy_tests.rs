@@ -57,7 +57,7 @@ impl PolicyTest {
         let (client, parts) =
             rehearse::request(method, url, caller.as_ref(), config).map_err(|error| error.to_string())?;
         let passes =
-            |route: &Route| rehearse::passes(&route.access, caller.as_ref()).map(|()| route.upstream);
+            |route: &Route| rehearse::passes(route, &parts, caller.as_ref(), config).map(|()| route.upstream);
         let outcome = match rehearse::matched(&client, &parts, config, routes).and_then(passes) {
             Ok(upstream) => Outcome::Passes(&config.upstream(upstream).name),
             Err(rejection) => Outcome::Refused(rejection),

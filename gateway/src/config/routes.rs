@@ -1,11 +1,13 @@
 //! The route table: nothing twice, nothing that no request can reach.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use http::Method;
 use toml::Spanned;
 
 use super::check::Complaints;
+use super::file::StripText;
 use super::{Limits, Route, UpstreamId, file, rates, upstreams};
 use crate::pipeline::canonical;
 
@@ -20,7 +22,7 @@ pub(super) fn routes(
         wrong.general("there are no [[routes]]: every request would be answered with 404");
     }
     let mut first_lines = HashMap::new();
-    let mut routes = Vec::new();
+    let (mut routes, mut lines) = (Vec::new(), Vec::new());
     for route in written {
         let route = route.into_inner();
         let path = path(&route.path, wrong);
@@ -40,8 +42,13 @@ pub(super) fn routes(
             );
         }
         let Some(upstream) = upstreams::named(&route.upstream, names, wrong) else { continue };
+        let strip = route.strip_prefix.as_ref().map_or(0, |text| strip(text, &path, wrong));
+        lines.push(route.path.span());
         routes.push(Route {
+            id: routes.len(),
             rates: rates::of_route(&path, &route.rate, shared),
+            concurrency: route.concurrency.map(usize::from),
+            strip,
             path,
             upstream,
             access: route.access.into_inner().0,
@@ -51,7 +58,48 @@ pub(super) fn routes(
             websocket: route.websocket,
         });
     }
+    one_access_for_each_seen_path(&routes, &lines, wrong);
     routes
+}
+
+/// How many bytes of the path the upstream does not see.
+fn strip(text: &Spanned<StripText>, path: &str, wrong: &mut Complaints<'_>) -> usize {
+    match text.get_ref() {
+        StripText::Whole(false) => 0,
+        StripText::Whole(true) => {
+            if path.is_empty() {
+                wrong.at(&text.span(), "`strip_prefix`: the path is `/`, there is nothing to strip");
+            }
+            path.len()
+        }
+        StripText::Prefix(prefix) => {
+            let bare = prefix.strip_suffix('/').unwrap_or(prefix);
+            let rest = path.strip_prefix(bare).filter(|_| !bare.is_empty());
+            if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                let message = "is not the beginning of the route's path, by whole segments";
+                wrong.at(&text.span(), format_args!("`strip_prefix`: {prefix:?} {message}"));
+            }
+            bare.len()
+        }
+    }
+}
+
+/// Two routes may lead to the same place of an upstream only if they let the same callers in: either would be a way
+/// around the other.
+fn one_access_for_each_seen_path(routes: &[Route], lines: &[Range<usize>], wrong: &mut Complaints<'_>) {
+    let mut first = HashMap::new();
+    for (route, line) in routes.iter().zip(lines) {
+        let seen = route.seen_path();
+        let (other, other_line) = first.entry((route.upstream, seen)).or_insert((route, line));
+        if other.access != route.access || other.methods != route.methods {
+            let (seen, line_before) = (if seen.is_empty() { "/" } else { seen }, wrong.line(other_line));
+            let differs = "which has another access or other methods";
+            wrong.at(
+                line,
+                format_args!("the upstream sees {seen:?}, as it does by line {line_before}, {differs}"),
+            );
+        }
+    }
 }
 
 /// The path without a slash at its end, so that `/x` and `/x/` are the same entry.

@@ -83,7 +83,7 @@ fn the_development_sample_has_the_whole_table() {
     assert_eq!(config.tokens.feed_policy(), Some(OnStale::Serve));
     assert_eq!(config.upstream(UpstreamId(0)).name, "auth");
     assert_eq!(config.timeouts.head, Duration::from_secs(10));
-    assert_eq!(config.limits, Limits { head: 32 << 10, body: 100 << 20 });
+    assert_eq!(config.limits, Limits { head: 32 << 10, body: 100 << 20, requests: None });
 }
 
 #[test]
@@ -449,6 +449,33 @@ fn tests_of_the_routes_are_run_when_the_file_is_read() {
     check_as("{ roles = [\"ADMIN\"] }", "ADMIN", "\"auth\"");
     check_as("{ clients = [\"reports\"] }", "client:reports", "\"auth\"");
     check_as("{ clients = [\"reports\"] }", "ADMIN", "403");
+}
+
+#[test]
+fn a_prefix_is_stripped_by_whole_segments() {
+    let add = |path: &str, rest: &str| {
+        format!("[[routes]]\npath = \"{path}\"\nupstream = \"auth\"\naccess = \"public\"\n{rest}\n")
+    };
+    let seen = |path: &str, strip: &str| {
+        let config = parsed(&format!("{SMALL}{}", add(path, &format!("strip_prefix = {strip}"))));
+        config.routes[1].seen_path().to_owned()
+    };
+    assert_eq!(seen("/x/y", "true"), "");
+    assert_eq!(seen("/x/y/", "true"), "");
+    assert_eq!(seen("/x/y", "false"), "/x/y");
+    assert_eq!(seen("/x/y", "\"/x\""), "/y");
+    assert_eq!(seen("/x/y", "\"/x/\""), "/y");
+    for wrong in ["\"/x/y/z\"", "\"/z\"", "\"/x/\\u0079y\"", "\"\"", "\"/\""] {
+        check_added(
+            &add("/x/y", &format!("strip_prefix = {wrong}")),
+            &[(19, "is not the beginning of the route's path")],
+        );
+    }
+    check_added(&add("/", "strip_prefix = true"), &[(19, "nothing to strip")]);
+    check_added(&add("/x", "strip_prefix = 1"), &[(19, "expected true, false or")]);
+    let twice = |access: &str| add("/x/a", "strip_prefix = \"/x\"").replace("public", access);
+    check_added(&twice("public"), &[]);
+    check_added(&twice("optional"), &[(16, "the upstream sees \"/a\", as it does by line 12")]);
 }
 
 #[test]

@@ -116,6 +116,7 @@ mod tests {
     fn route(path: &str, methods: Option<Vec<Method>>) -> Route {
         let upstream = UpstreamId(0);
         Route {
+            id: 0,
             path: path.into(),
             upstream,
             access: Access::Public,
@@ -124,6 +125,8 @@ mod tests {
             forward_authorization: false,
             websocket: false,
             rates: Rates::default(),
+            concurrency: None,
+            strip: 0,
         }
     }
 

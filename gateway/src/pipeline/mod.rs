@@ -16,4 +16,5 @@ pub mod match_route;
 pub mod observe;
 pub mod principal;
 pub mod rehearse;
+pub mod strip;
 pub mod upgrade;

@@ -12,6 +12,7 @@ use crate::runtime::access_log::Line;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
 use crate::runtime::watch::Watch;
+use crate::under_way::Permit;
 
 /// As nginx has it: the client went away before there was an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -41,6 +42,7 @@ pub struct Exchange {
     /// What came in over a websocket; none for anything else.
     received: Option<u64>,
     complete: bool,
+    permits: Vec<Permit>,
 }
 
 /// When a request arrived, by both clocks: read once, and passed on from here.
@@ -96,6 +98,7 @@ impl Exchange {
             bytes: 0,
             received: None,
             complete: false,
+            permits: Vec::new(),
         }
     }
 
@@ -130,6 +133,11 @@ impl Exchange {
     /// Who is calling has become known.
     pub fn called_by(&mut self, principal: &Principal) {
         self.user = principal.user_id().clone();
+    }
+
+    /// It is counted among what is under way, until it ends.
+    pub fn holds(&mut self, permit: Permit) {
+        self.permits.push(permit);
     }
 
     /// An upstream is asked.

@@ -10,8 +10,9 @@ use http::{HeaderMap, Method, Request, Uri};
 use super::client::Client;
 use super::match_route::Routes;
 use super::principal::Principal;
+use super::strip::Behind;
 use super::{authenticate, authorize, canonical, https};
-use crate::config::{Access, Config, Route};
+use crate::config::{Config, Route};
 use crate::error::Rejection;
 
 /// A caller whom no token names.
@@ -80,18 +81,26 @@ pub fn matched<'t>(
     Ok(routes.find(path, &parts.method)?)
 }
 
-/// Whether this caller, or an anonymous one, may use a route; a real one's token must also be good.
+/// Whether this caller, or an anonymous one, may use a route, and reach what its upstream sees; a real one's token must
+/// also be good.
 ///
 /// # Errors
 /// What refuses them.
-pub fn passes(access: &Access, caller: Option<&Imagined>) -> Result<(), Rejection> {
+pub fn passes(
+    route: &Route,
+    parts: &Parts,
+    caller: Option<&Imagined>,
+    config: &Config,
+) -> Result<(), Rejection> {
     let caller = match caller {
         Some(Imagined::User(role)) => Principal::imagined_user(role),
         Some(Imagined::Client(id)) => Principal::imagined_client(id),
         None => {
-            authenticate::presented(access, &HeaderMap::new())?;
+            authenticate::presented(&route.access, &HeaderMap::new())?;
             Principal::anonymous()
         }
     };
-    Ok(authorize::authorize(access, &caller)?)
+    authorize::authorize(&route.access, &caller)?;
+    let behind = Behind::new(&config.routes, config.upstreams.len());
+    behind.target(route, (&parts.method, &parts.uri), &caller).map(drop)
 }

@@ -18,6 +18,7 @@ use crate::config::{Config, UpstreamId};
 use crate::gateway::Gateway;
 use crate::rates::RateTable;
 use crate::tokens::{Source, Subscriber, Subscription, Tokens, follow, keep_fresh, sweep};
+use crate::under_way::UnderWay;
 use crate::upstream::{Cluster, client_config, system_roots};
 
 /// A configuration of which every file was read.
@@ -83,10 +84,20 @@ impl Prepared {
         }
     }
 
-    /// Ready for the cores, with tokens of its own or of the generation before, and the callers that are known.
-    pub(super) fn with(self, tokens: Arc<Tokens>, callers: Arc<RateTable>) -> Arc<Generation> {
+    /// Ready for the cores, with tokens of its own or of the generation before, and what is known of callers and
+    /// under way.
+    pub(super) fn with(
+        self,
+        tokens: Arc<Tokens>,
+        callers: Arc<RateTable>,
+        under_way: Arc<UnderWay>,
+    ) -> Arc<Generation> {
         let Self { config, tls, clusters, .. } = self;
-        Arc::new(Generation { gateway: Arc::new(Gateway::new(config, tokens, callers)), clusters, tls })
+        Arc::new(Generation {
+            gateway: Arc::new(Gateway::new(config, tokens, callers, under_way)),
+            clusters,
+            tls,
+        })
     }
 }
 

@@ -105,6 +105,7 @@ impl Default for Refusals {
 struct Whole {
     tokens: [Counter; TokenResult::ALL.len()],
     too_often: [Counter; 3],
+    overloaded: [Counter; 2],
     refusals: Refusals,
     spoofed: Counter,
     lines_dropped: Counter,
@@ -189,8 +190,10 @@ impl CoreMetrics {
 
     /// A request was refused by the gateway itself.
     pub fn refused(&self, rejection: &Rejection) {
-        if let Rejection::TooOften(TooOften { scope, .. }) = rejection {
-            self.whole.too_often[*scope as usize].add(1);
+        match rejection {
+            Rejection::TooOften(TooOften { scope, .. }) => self.whole.too_often[*scope as usize].add(1),
+            Rejection::Overloaded(what) => self.whole.overloaded[*what as usize].add(1),
+            _ => {}
         }
     }
 

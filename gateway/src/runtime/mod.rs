@@ -153,7 +153,7 @@ impl Listening {
         let (drain, draining) = signal::channel(false);
         let (log, writer) = start_log()?;
         let (tokens, upkeep) = prepared.new_tokens();
-        let generation = prepared.with(tokens, Arc::new(RateTable::new(Instant::now())));
+        let generation = prepared.with(tokens, Arc::new(RateTable::new(Instant::now())), Arc::default());
         let (gateway, clusters) = (Arc::clone(&generation.gateway), generation.clusters.clone());
         let watching = upstreams::keep_true(&clusters, &gateway.config.upstreams);
         let mut cores = Cores::start(Shared { generation, log, draining: draining.clone() })?;

@@ -136,12 +136,12 @@ impl Reloader {
 
     /// From here on nothing fails.
     fn hand_out(&mut self, mut prepared: Prepared, tokens: Arc<Tokens>) {
-        let callers = {
+        let (callers, under_way) = {
             let serving = self.serving.borrow();
             prepared.keep_clusters(&serving.gateway.config, &serving.clusters);
-            Arc::clone(&serving.gateway.callers)
+            (Arc::clone(&serving.gateway.callers), Arc::clone(&serving.gateway.under_way))
         };
-        let generation = prepared.with(tokens, callers);
+        let generation = prepared.with(tokens, callers, under_way);
         let gateway = Arc::clone(&generation.gateway);
         self.watching = upstreams::keep_true(&generation.clusters, &gateway.config.upstreams);
         self.serving.send_modify(|serving| {

@@ -10,6 +10,7 @@ use super::{BOUNDS, CoreMetrics, Counter, TokenResult};
 use crate::pipeline::limit::Scope;
 use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
+use crate::under_way::Overloaded;
 use crate::upstream::Cluster;
 
 /// Gauges that belong to the process and not to a core.
@@ -190,6 +191,12 @@ impl Page<'_> {
         self.head(name, "counter", "Requests refused because they came too often.");
         for (index, scope) in Scope::ALL.iter().enumerate() {
             let count = self.sum(|core| &core.whole.too_often[index]);
+            self.line(name, &format!("scope=\"{scope}\""), count);
+        }
+        let name = "gateway_overloaded_total";
+        self.head(name, "counter", "Requests refused because too many were under way.");
+        for (index, scope) in Overloaded::SCOPES.iter().enumerate() {
+            let count = self.sum(|core| &core.whole.overloaded[index]);
             self.line(name, &format!("scope=\"{scope}\""), count);
         }
         let help = "Callers forgotten before their time because the table of rate limits was full.";
