@@ -5,6 +5,7 @@
 mod bodies;
 mod forwarding;
 mod http2;
+mod outages;
 mod overload;
 mod proxy_protocol;
 mod rates;
