@@ -26,6 +26,7 @@ use crate::pipeline::match_route::Routes;
 use crate::pipeline::observe::{Arrival, Exchange};
 use crate::pipeline::principal::Principal;
 use crate::pipeline::strip::Behind;
+use crate::pipeline::trace::{self, Trace};
 use crate::pipeline::upgrade::Handshake;
 use crate::pipeline::{authorize, canonical, https, limit};
 use crate::rates::RateTable;
@@ -102,7 +103,9 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let request_id = client.request_id(&parts.headers).cloned().unwrap_or_else(|| core.ids.next());
     let origin = gateway.cors.allowed(&parts.headers).cloned();
     let head = (&parts.method, &parts.uri);
-    let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id);
+    let sample = gateway.config.tracing.as_ref().map(|tracing| tracing.sample);
+    let trace = Trace::of(&parts.headers, client.behind_proxy, sample, &core.trace_ids);
+    let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id, trace);
 
     let answer = pass(core, peer, parts, body, &client, arrival, &mut exchange).await;
     let mut answer = answer.unwrap_or_else(|rejection| {
@@ -156,10 +159,10 @@ async fn pass(
         return Ok(preflight(headers));
     }
     let route = routes.find(path, &parts.method)?;
+    exchange.routed(&route.path);
     limit::address(callers, &route.rates, client.address, arrival.instant)?;
     let handshake = if route.websocket { Handshake::asked(&mut parts, cors, client)? } else { None };
     limit::body(&parts.headers, route.body)?;
-    exchange.routed(&route.path);
     let verified = authenticate(core, &route.access, &parts.headers, now, exchange).await?;
     let principal = verified.as_deref().map_or(&ANONYMOUS, Verified::principal);
     exchange.called_by(principal);
@@ -178,6 +181,7 @@ async fn pass(
     if identity.identify(&mut parts, route.forward_authorization, &caller, now) {
         exchange.spoofed();
     }
+    trace::pass_on(exchange.trace(), &mut parts.headers);
     if let Some(handshake) = &handshake {
         handshake.write(&mut parts.headers);
     }

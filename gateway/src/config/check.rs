@@ -16,8 +16,8 @@ use super::error::{Complaint, ConfigError};
 use super::file::{self, File};
 use super::values::{DurationText, OneOrMany, line_of};
 use super::{
-    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, UpstreamId, policy_tests, routes,
-    upstreams,
+    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, Tracing, UpstreamId, policy_tests,
+    routes, upstreams,
 };
 
 /// The smallest read buffer that hyper accepts, and the largest head worth reading before anything is known.
@@ -83,6 +83,7 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         cors: cors(&file.cors, &mut wrong),
         tokens: tokens(&file.tokens, &names, mode, &mut wrong),
         tls: file.tls.map(|tls| certificates(&tls, &mut wrong)),
+        tracing: file.tracing.and_then(|traces| tracing(&traces, mode, &mut wrong)),
         trusted_proxies: file.trusted_proxies.iter().filter_map(|net| network(net, &mut wrong)).collect(),
         proxy_protocol: file.proxy_protocol.as_ref().is_some_and(|on| *on.get_ref()),
         timeouts: timeouts(&file.timeouts, &mut wrong),
@@ -225,6 +226,14 @@ fn certificates(tls: &file::Tls, wrong: &mut Complaints<'_>) -> Tls {
         key: certificate.key.get_ref().into(),
     };
     Tls { certificates: tls.certificates.get_ref().iter().map(paths).collect() }
+}
+
+fn tracing(traces: &file::Tracing, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Tracing> {
+    let sample = *traces.sample.get_ref();
+    if !(0.0..=1.0).contains(&sample) {
+        wrong.at(&traces.sample.span(), "`sample` is a share, from 0.0 to 1.0");
+    }
+    Some(Tracing { otlp: upstreams::server(&traces.otlp, traces.plaintext, mode, wrong)?, sample })
 }
 
 fn timeouts(timeouts: &file::Timeouts, wrong: &mut Complaints<'_>) -> Timeouts {

@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) cors: Cors,
     pub(super) tokens: Tokens,
     pub(super) tls: Option<Tls>,
+    pub(super) tracing: Option<Tracing>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
     pub(super) proxy_protocol: Option<Spanned<bool>>,
@@ -72,6 +73,20 @@ pub(super) struct Tokens {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
     pub(super) certificates: Spanned<Vec<Certificate>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tracing {
+    pub(super) otlp: Spanned<String>,
+    #[serde(default = "one_in_a_hundred")]
+    pub(super) sample: Spanned<f64>,
+    #[serde(default)]
+    pub(super) plaintext: bool,
+}
+
+fn one_in_a_hundred() -> Spanned<f64> {
+    Spanned::new(0..0, 0.01)
 }
 
 #[derive(Debug, Deserialize)]

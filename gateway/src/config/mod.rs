@@ -49,6 +49,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Certificates; none means plain HTTP.
     pub tls: Option<Tls>,
+    /// Where spans go, if anywhere.
+    pub tracing: Option<Tracing>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether every connection is one of these peers', and begins with a header of the PROXY protocol.
@@ -120,6 +122,15 @@ impl Tokens {
 pub struct Tls {
     /// At least one; the client's server name chooses.
     pub certificates: Vec<Certificate>,
+}
+
+/// Which requests are told to a collector of traces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tracing {
+    /// The collector, which speaks OTLP over HTTP.
+    pub otlp: Server,
+    /// The share of traces that are kept, from 0 to 1.
+    pub sample: f64,
 }
 
 /// One certificate chain with its key, both PEM files.

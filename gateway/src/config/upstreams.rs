@@ -123,7 +123,13 @@ pub(super) fn addresses(
     texts.0.iter().filter_map(|text| url(text, plaintext, mode, wrong)).collect()
 }
 
-fn server(text: &Spanned<String>, plaintext: bool, mode: Mode, wrong: &mut Complaints<'_>) -> Option<Server> {
+/// A server: scheme, host and port.
+pub(super) fn server(
+    text: &Spanned<String>,
+    plaintext: bool,
+    mode: Mode,
+    wrong: &mut Complaints<'_>,
+) -> Option<Server> {
     if let Some(path) = text.get_ref().strip_prefix("unix:") {
         if !path.starts_with('/') {
             wrong.at(

@@ -17,4 +17,5 @@ pub mod observe;
 pub mod principal;
 pub mod rehearse;
 pub mod strip;
+pub mod trace;
 pub mod upgrade;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderValue, Method, StatusCode, Uri};
 
 use super::principal::Principal;
+use super::trace::Trace;
 use crate::config::UpstreamId;
 use crate::runtime::access_log::Line;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
+use crate::runtime::spans::Span;
 use crate::runtime::watch::Watch;
 use crate::under_way::Permit;
 
@@ -28,6 +30,7 @@ pub struct Exchange {
     uri: Uri,
     client: IpAddr,
     request_id: HeaderValue,
+    trace: Option<Trace>,
     user: HeaderValue,
     upstream: Option<UpstreamId>,
     /// How much of the path is the route's.
@@ -77,6 +80,7 @@ impl Exchange {
         (method, uri): (&Method, &Uri),
         client: IpAddr,
         request_id: HeaderValue,
+        trace: Option<Trace>,
     ) -> Self {
         Self {
             core: Rc::clone(core),
@@ -87,6 +91,7 @@ impl Exchange {
             uri: uri.clone(),
             client,
             request_id,
+            trace,
             user: const { HeaderValue::from_static("") },
             upstream: None,
             route: None,
@@ -128,6 +133,11 @@ impl Exchange {
     pub fn spoofed(&mut self) {
         self.spoofed = true;
         self.core.metrics.spoofed();
+    }
+
+    /// The trace that the request belongs to.
+    pub const fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Who is calling has become known.
@@ -173,6 +183,25 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// Rare: sampled requests only.
+    #[cold]
+    fn span(&self, trace: Trace, took: Duration) -> Span {
+        let path = self.uri.path();
+        Span {
+            trace,
+            start: self.at,
+            took,
+            method: self.method.clone(),
+            path: path.to_owned(),
+            route: self.route.and_then(|length| path.get(..length)).map(str::to_owned),
+            upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)).to_owned(),
+            status: self.status,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         let now = Instant::now();
@@ -181,6 +210,9 @@ impl Drop for Exchange {
         match self.received {
             None => self.core.metrics.answered(self.upstream, self.status, took, self.bytes),
             Some(received) => self.core.metrics.websocket_closed(self.upstream, received, self.bytes),
+        }
+        if let (Some(spans), Some(trace)) = (&self.core.spans, self.trace.filter(|trace| trace.sampled)) {
+            spans.record(self.span(trace, took));
         }
         self.core.log.write(&Line {
             at: self.at,
@@ -203,6 +235,7 @@ impl Drop for Exchange {
             complete: self.complete || self.method == Method::HEAD,
             upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)),
             request_id: &self.request_id,
+            trace: self.trace.map(|trace| trace.hex()),
             user: &self.user,
             client: self.client,
         });

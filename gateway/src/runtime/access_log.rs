@@ -56,6 +56,8 @@ pub struct Line<'a> {
     pub upstream: &'a str,
     /// The id under which the upstream logs the request too.
     pub request_id: &'a HeaderValue,
+    /// The id of the trace that it belongs to.
+    pub trace: Option<[u8; 32]>,
     /// The user, or `client:<id>`; empty for an anonymous caller.
     pub user: &'a HeaderValue,
     /// The client's address.
@@ -171,6 +173,9 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     let _ = write!(out, ",\"client\":\"{}\",\"request_id\":\"", line.client);
     out.extend_from_slice(value_or_nothing(line.request_id.as_bytes()));
     out.push(b'"');
+    if let Some(trace) = &line.trace {
+        word(out, b",\"trace_id\":\"", trace);
+    }
     if !line.complete {
         out.extend_from_slice(b",\"aborted\":true");
     }
@@ -289,6 +294,7 @@ mod tests {
             complete,
             upstream: "orders",
             request_id: id,
+            trace: (!complete).then_some(*b"4bf92f3577b34da6a3ce929d0e0e4736"),
             user,
             client: [192, 0, 2, 1].into(),
         }
@@ -304,6 +310,7 @@ mod tests {
         assert!(parsed["path"].as_str().unwrap().starts_with("/a\"b\\"));
         let rest = ["status", "duration_us", "bytes", "upstream", "user", "client", "request_id", "aborted"]
             .map(|name| parsed[name].to_string());
+        assert_eq!(parsed["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         let more = ["route", "decision", "reason", "token", "spoofed", "head_us"];
         let more = more.map(|name| parsed[name].to_string());
         assert_eq!(more, ["\"/a\"", "\"forward\"", "null", "\"known\"", "true", "321"]);

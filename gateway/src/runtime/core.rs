@@ -24,6 +24,8 @@ use super::connections::{Connections, Stage};
 use super::generation::Generation;
 use super::metrics::CoreMetrics;
 use super::request_ids::RequestIds;
+use super::spans::{Outlet, Spans};
+use super::trace_ids::TraceIds;
 use crate::config::UpstreamId;
 use crate::gateway::Gateway;
 use crate::pipeline::body::RequestBody;
@@ -65,6 +67,8 @@ pub struct Plan {
     pub load: Arc<AtomicUsize>,
     /// Who writes the access log, if it is on, and its form.
     pub log: Option<SyncSender<Vec<u8>>>,
+    /// Who delivers spans, if traces are told to anybody.
+    pub spans: Option<Outlet>,
     /// See [`Plan::log`].
     pub log_format: LogFormat,
     /// The sockets.
@@ -80,7 +84,9 @@ pub struct Core {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) metrics: Arc<CoreMetrics>,
     pub(crate) log: Rc<AccessLog>,
+    pub(crate) spans: Option<Rc<Spans>>,
     pub(crate) ids: Rc<RequestIds>,
+    pub(crate) trace_ids: Rc<TraceIds>,
     upstreams: Box<[Rc<Upstream<RequestBody>>]>,
     connections: Rc<Connections>,
 }
@@ -97,13 +103,15 @@ impl Current {
 }
 
 impl Core {
-    fn first(plan: &Next, log: AccessLog, ids: RequestIds, load: Arc<AtomicUsize>) -> Self {
+    fn first(plan: &Next, log: AccessLog, spans: Option<Spans>, ids: Ids, load: Arc<AtomicUsize>) -> Self {
         let clusters = plan.generation.clusters.iter().map(Arc::clone);
         Self {
             gateway: Arc::clone(&plan.generation.gateway),
             metrics: Arc::clone(&plan.metrics),
             log: Rc::new(log),
-            ids: Rc::new(ids),
+            spans: spans.map(Rc::new),
+            ids: Rc::new(ids.requests),
+            trace_ids: Rc::new(ids.traces),
             upstreams: clusters.map(|cluster| Rc::new(Upstream::new(cluster))).collect(),
             connections: Rc::new(Connections::new(load)),
         }
@@ -122,7 +130,9 @@ impl Core {
             gateway: Arc::clone(&generation.gateway),
             metrics,
             log: Rc::clone(&self.log),
+            spans: self.spans.clone(),
             ids: Rc::clone(&self.ids),
+            trace_ids: Rc::clone(&self.trace_ids),
             connections: Rc::clone(&self.connections),
         }
     }
@@ -155,6 +165,9 @@ impl Core {
             upstream.tick();
             self.metrics.idle(UpstreamId(index), upstream.idle());
         }
+        if let Some(spans) = &self.spans {
+            spans.hand_over();
+        }
         let tokens = &self.gateway.tokens;
         if tokens.revocations().are_followed() {
             self.connections.end_answers(|verified| tokens.is_over(verified));
@@ -182,21 +195,27 @@ pub enum CoreError {
     Panicked,
 }
 
+/// What ids of one core come from.
+struct Ids {
+    requests: RequestIds,
+    traces: TraceIds,
+}
+
 /// Serves on this thread until it is drained.
 ///
 /// # Errors
 /// See [`CoreError`].
 pub fn run(plan: Plan) -> Result<(), CoreError> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let ids = RequestIds::new()?;
+    let ids = Ids { requests: RequestIds::new()?, traces: TraceIds::new()? };
     runtime.block_on(serve(plan, ids));
     Ok(())
 }
 
-async fn serve(plan: Plan, ids: RequestIds) {
-    let Plan { first, load, log, log_format, mut sockets, mut switched, mut drain } = plan;
+async fn serve(plan: Plan, ids: Ids) {
+    let Plan { first, load, log, spans, log_format, mut sockets, mut switched, mut drain } = plan;
     let log = AccessLog::new(log, log_format, Arc::clone(&first.metrics));
-    let core = Rc::new(Core::first(&first, log, ids, load));
+    let core = Rc::new(Core::first(&first, log, spans.map(Spans::new), ids, load));
     let connections = Rc::clone(&core.connections);
     let current = Rc::new(Current(RefCell::new(core)));
     let mut door = connection::Door::new(&current, first.generation.tls.clone());
@@ -248,6 +267,9 @@ async fn finish(core: &Rc<Core>, door: &connection::Door, sockets: &mut mpsc::Un
         }
     }
     core.log.hand_over();
+    if let Some(spans) = &core.spans {
+        spans.hand_over();
+    }
 }
 
 /// The address that counts for limits and logs.

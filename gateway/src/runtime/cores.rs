@@ -12,11 +12,13 @@ use super::accept::CoreDoor;
 use super::core::{self, Accepted, CoreError, Next, Plan};
 use super::generation::Generation;
 use super::metrics::CoreMetrics;
+use super::spans::Outlet;
 
 /// What every core gets a copy of.
 pub(super) struct Shared {
     pub(super) generation: Arc<Generation>,
     pub(super) log: Option<SyncSender<Vec<u8>>>,
+    pub(super) spans: Option<Outlet>,
     pub(super) draining: watch::Receiver<bool>,
 }
 
@@ -77,6 +79,7 @@ impl Shared {
             first: Next { generation: Arc::clone(&self.generation), metrics },
             load,
             log: self.log.clone(),
+            spans: self.spans.clone(),
             log_format: self.generation.gateway.config.logs.format(),
             sockets,
             switched,

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::StartError;
 use super::core::CoreError;
 use super::request_ids::RequestIds;
+use super::spans::Collector;
 use super::tls::{self, Handshakes};
 use super::upstreams;
 use crate::config::{Config, UpstreamId};
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     clusters: Vec<Arc<Cluster>>,
     key_sources: Vec<Source>,
     subscription: Option<Subscription>,
+    /// Where spans go. Asked once, at the start.
+    pub(super) collector: Option<Collector>,
 }
 
 /// What every core gets of it.
@@ -54,6 +57,7 @@ impl Prepared {
             clusters: clusters.collect::<Result<_, _>>()?,
             key_sources: sources(&config.tokens.jwks, roots.as_ref())?,
             subscription: subscription(&config, roots.as_ref())?,
+            collector: collector(&config, roots.as_ref())?,
             config,
         })
     }
@@ -112,7 +116,14 @@ impl Upkeep {
 fn asks_system(config: &Config) -> bool {
     let upstreams = config.upstreams.iter().any(upstreams::asks_system);
     let mut asked = config.tokens.jwks.iter().chain(&config.tokens.revocations);
-    upstreams || asked.any(|uri| uri.scheme_str() == Some("https"))
+    let collector = config.tracing.as_ref().is_some_and(|tracing| tracing.otlp.tls);
+    upstreams || collector || asked.any(|uri| uri.scheme_str() == Some("https"))
+}
+
+fn collector(config: &Config, roots: Option<&Arc<ClientConfig>>) -> Result<Option<Collector>, StartError> {
+    let Some(tracing) = &config.tracing else { return Ok(None) };
+    let origin = upstreams::origin(&tracing.otlp, roots)?;
+    Ok(Some(Collector { target: origin.target, host: origin.host }))
 }
 
 fn sources(uris: &[Uri], roots: Option<&Arc<ClientConfig>>) -> Result<Vec<Source>, StartError> {

@@ -18,8 +18,10 @@ mod proxy_header;
 pub mod reload;
 pub mod request_ids;
 mod sockets;
+pub mod spans;
 mod stream;
 mod tls;
+pub mod trace_ids;
 pub mod tunnel;
 mod upstreams;
 pub mod watch;
@@ -153,16 +155,24 @@ impl Listening {
         let (drain, draining) = signal::channel(false);
         let (log, writer) = start_log()?;
         let (tokens, upkeep) = prepared.new_tokens();
+        let collector = prepared.collector.take();
         let generation = prepared.with(tokens, Arc::new(RateTable::new(Instant::now())), Arc::default());
         let (gateway, clusters) = (Arc::clone(&generation.gateway), generation.clusters.clone());
         let watching = upstreams::keep_true(&clusters, &gateway.config.upstreams);
-        let mut cores = Cores::start(Shared { generation, log, draining: draining.clone() })?;
+        let mut exporting = JoinSet::new();
+        let spans = collector.map(|collector| {
+            let (outlet, export) = spans::exporter(collector);
+            exporting.spawn_local(export);
+            outlet
+        });
+        let span_counts = spans.as_ref().map(|outlet| Arc::clone(&outlet.counts));
+        let mut cores = Cores::start(Shared { generation, log, spans, draining: draining.clone() })?;
 
         let reloads = Reloads { read_at: SystemTime::now(), ..Reloads::default() };
         let (serving, seen) =
             signal::channel(Serving { gateway, clusters, metrics: cores.metrics.clone(), reloads });
         let loads = cores.doors.iter().map(|door| Arc::clone(&door.load)).collect();
-        let probe = Arc::new(GatewayProbe { serving: seen, loads, draining });
+        let probe = Arc::new(GatewayProbe { serving: seen, loads, span_counts, draining });
         let mut operator = JoinSet::new();
         operator.spawn(process::private::serve(tokio::net::TcpListener::from_std(private)?, probe));
         let reloader = Reloader {
@@ -190,6 +200,8 @@ impl Listening {
         };
         drain.send_replace(true);
         cores.join().await;
+        // The cores are gone, so this ends with what they handed over last.
+        exporting.join_next().await;
         tracing::info!("stopped");
         writer.map(JoinHandle::join);
         ended

@@ -8,12 +8,14 @@ use tokio::sync::watch;
 
 use super::metrics::{Gauges, render};
 use super::reload::Serving;
+use super::spans::SpanCounts;
 use crate::tokens::Tokens;
 
 /// See the module.
 pub(super) struct GatewayProbe {
     pub(super) serving: watch::Receiver<Serving>,
     pub(super) loads: Vec<Arc<AtomicUsize>>,
+    pub(super) span_counts: Option<Arc<SpanCounts>>,
     pub(super) draining: watch::Receiver<bool>,
 }
 
@@ -64,6 +66,7 @@ impl Probe for GatewayProbe {
             draining: *self.draining.borrow(),
             reloads: serving.reloads,
             callers_forgotten: serving.gateway.callers.forgotten(),
+            spans: self.span_counts.as_ref().map(|counts| counts.get()),
         };
         render(&serving.metrics, &serving.clusters, gauges)
     }

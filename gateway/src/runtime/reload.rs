@@ -70,6 +70,8 @@ enum ReloadError {
     Prepare(#[from] StartError),
     #[error("`{key}` cannot change from {from} to {to} while the gateway runs: restart it")]
     Address { key: &'static str, from: SocketAddr, to: SocketAddr },
+    #[error("`otlp` of [tracing] cannot change while the gateway runs: restart it")]
+    Collector,
     #[error("the new [tokens] brought no usable key set, or no revocations, within {TOKENS_LIMIT:?}")]
     Tokens,
 }
@@ -121,6 +123,10 @@ impl Reloader {
         let old = Arc::clone(&self.serving.borrow().gateway);
         unchanged("listen", old.config.listen, config.listen)?;
         unchanged("admin_listen", old.config.admin_listen, config.admin_listen)?;
+        let collector = |config: &Config| config.tracing.as_ref().map(|tracing| tracing.otlp.clone());
+        if collector(&old.config) != collector(&config) {
+            return Err(ReloadError::Collector);
+        }
         let mut prepared = Prepared::new(config)?;
         if prepared.config.has_tokens_of(&old.config) {
             self.hand_out(prepared, Arc::clone(&old.tokens));

@@ -81,7 +81,8 @@ fn check(health: &Health) -> Check {
     }
 }
 
-fn origin(server: &Server, tls: Option<&Arc<ClientConfig>>) -> Result<Origin, StartError> {
+/// How a server of the configuration is reached.
+pub(super) fn origin(server: &Server, tls: Option<&Arc<ClientConfig>>) -> Result<Origin, StartError> {
     let target = match (&server.at, tls.filter(|_| server.tls)) {
         (Place::Socket(path), _) => Target::socket(path),
         (Place::Host(host, port), None) => Target::plain(host, *port),

@@ -18,5 +18,6 @@ mod support;
 mod timeouts;
 mod tls;
 mod tokens;
+mod tracing;
 mod upstreams;
 mod websockets;

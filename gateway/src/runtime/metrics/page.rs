@@ -28,6 +28,8 @@ pub struct Gauges {
     pub feed: Option<FeedStatus>,
     /// Whether the process is on its way out.
     pub draining: bool,
+    /// Spans that were delivered and lost, if there is a collector.
+    pub spans: Option<(u64, u64)>,
     /// How reloading the configuration went.
     pub reloads: Reloads,
     /// Callers whose count was forgotten for want of room.
@@ -49,6 +51,9 @@ pub fn render(cores: &[Arc<CoreMetrics>], clusters: &[Arc<Cluster>], gauges: Gau
     page.too_often(gauges.callers_forgotten);
     page.process(gauges);
     page.reloads(gauges.reloads);
+    if let Some((exported, dropped)) = gauges.spans {
+        page.spans(exported, dropped);
+    }
     if let Some(feed) = gauges.feed {
         page.feed(feed);
     }
@@ -237,6 +242,13 @@ impl Page<'_> {
         let read_at = reloads.read_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let help = "When the configuration that serves was read, in Unix seconds.";
         self.single("gateway_config_read_timestamp_seconds", "gauge", help, read_at.as_secs());
+    }
+
+    fn spans(&mut self, exported: u64, dropped: u64) {
+        let name = "gateway_spans_total";
+        self.head(name, "counter", "Spans of sampled requests, delivered to the collector or lost.");
+        self.line(name, "result=\"exported\"", exported);
+        self.line(name, "result=\"dropped\"", dropped);
     }
 
     fn feed(&mut self, feed: FeedStatus) {
