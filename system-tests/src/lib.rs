@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test's preparation fails the test, and says why")]
 
 mod actor;
+mod contract;
 mod machine;
 mod stack;
 

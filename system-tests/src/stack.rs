@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use test_support::{HttpClient, TestProcess, binary, eventually, free_port, skewed_clock};
 
 use crate::actor::{Actor, PASSWORD};
+use crate::contract;
 use crate::machine::{Options, Server};
 
 /// The frontend's origin: the gateway allows it, and the auth service lets it use cookies.
@@ -153,7 +154,7 @@ impl Stack {
 
     /// Somebody without an account, on the frontend's page.
     pub fn visitor(&self) -> HttpClient {
-        HttpClient::new(self.url()).origin(ORIGIN)
+        HttpClient::new(self.url()).origin(ORIGIN).witnessed(contract::uphold)
     }
 
     /// A new customer, registered and logged in.

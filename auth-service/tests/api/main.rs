@@ -12,6 +12,7 @@ mod admin_users;
 mod audit;
 mod bad_input;
 mod bootstrap;
+mod document;
 mod jwks;
 mod keys;
 mod login;

@@ -1,11 +1,14 @@
 //! The router in process on a database of the test's own, and people who call it through a stand-in for the gateway.
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use api_contract::Contract;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use business_api::db::{MIGRATIONS, Orders};
+use business_api::http::document::document;
 use business_api::routes;
 use database::{Database, Url, migrations};
 use http_api::HttpMetrics;
@@ -16,6 +19,9 @@ use secret::Secret;
 use serde_json::{Value, json};
 use test_support::TestDatabase;
 use tower::ServiceExt as _;
+
+/// What the service says of itself: every answer is held to it.
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::new([document()]));
 
 /// A service on its own database.
 pub(crate) struct App {
@@ -220,8 +226,17 @@ pub(crate) fn signed(method: Method, path: &str, who: &Who, signer: &Signer) -> 
 }
 
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
+    let (status, headers) = (parts.status, &parts.headers);
+    CONTRACT.uphold(&api_contract::Answer {
+        method: &method,
+        path: &path,
+        status,
+        headers,
+        body: Some(&body),
+    });
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     Answer { status: parts.status, headers: parts.headers, body }
 }

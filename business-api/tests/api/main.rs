@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod app;
+mod document;
 mod idempotency;
 mod identity;
 mod orders;

@@ -17,7 +17,11 @@ pub struct HttpClient {
     origin: Option<String>,
     bearer: Mutex<Option<String>>,
     jar: Mutex<CookieJar>,
+    witness: Option<Witness>,
 }
+
+/// Told of every answer, with the method and the path that were asked for.
+pub type Witness = fn(&Method, &str, &Answer);
 
 /// One answer, read to its end.
 #[derive(Debug, Clone)]
@@ -44,7 +48,14 @@ impl HttpClient {
 
     /// A client around a `reqwest` client of the caller's, for TLS and timeouts of its own.
     pub fn with(base: impl Into<String>, client: reqwest::Client) -> Self {
-        Self { base: base.into(), client, origin: None, bearer: Mutex::default(), jar: Mutex::default() }
+        Self {
+            base: base.into(),
+            client,
+            origin: None,
+            bearer: Mutex::default(),
+            jar: Mutex::default(),
+            witness: None,
+        }
     }
 
     /// Sends `Origin` with every request, as a page of that origin would.
@@ -52,6 +63,12 @@ impl HttpClient {
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
+    }
+
+    /// Lets somebody judge every answer.
+    #[must_use]
+    pub fn witnessed(self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// Sends this access token from now on; `None` sends none.
@@ -97,15 +114,19 @@ impl HttpClient {
 
     /// [`HttpClient::send`] where no answer at all is a result too.
     pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
-        let response = request.send().await?;
+        let (client, request) = request.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await?;
         for line in response.headers().get_all(SET_COOKIE) {
             lock(&self.jar).store(line.to_str().expect("a cookie in ASCII"));
         }
-        Ok(Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: response.bytes().await?.to_vec(),
-        })
+        let (status, headers) = (response.status(), response.headers().clone());
+        let answer = Answer { status, headers, body: response.bytes().await?.to_vec() };
+        if let Some(witness) = self.witness {
+            witness(&method, &path, &answer);
+        }
+        Ok(answer)
     }
 
     /// `GET path`.

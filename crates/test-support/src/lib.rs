@@ -17,7 +17,7 @@ mod wait;
 pub use clock::skewed_clock;
 pub use cookies::{CookieJar, SetCookie};
 pub use database::{TestDatabase, server_url};
-pub use http::{Answer, HttpClient};
+pub use http::{Answer, HttpClient, Witness};
 pub use ports::free_port;
 pub use process::{TestProcess, binary};
 pub use python::python_with;

@@ -17,6 +17,7 @@ mod mail;
 mod refresh;
 mod revocation;
 mod rotation;
+mod schemathesis;
 mod second_factor;
 mod settings;
 mod shutdown;

@@ -1,5 +1,9 @@
 //! What the gateway does for the service: it verifies access tokens and signs who is calling.
 
+use std::sync::LazyLock;
+
+use api_contract::{Answer, Contract};
+use auth_service::http::document::document;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response};
@@ -15,6 +19,9 @@ use super::reply::Reply;
 
 /// The key that the gateway and the service share.
 pub(crate) const IDENTITY_KEY: &str = "kJ3Sx1iYw0c9m2xH8b7zQnVt5rLq4uEoGf6dPaTs1Wk=";
+
+/// What the service says of itself: every answer is held to it.
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::new([document()]));
 
 /// Who is calling; the default is nobody.
 #[derive(Debug, Clone, Default)]
@@ -49,13 +56,21 @@ impl Gateway {
     /// An answer whose body is still to come, to a request that the gateway makes on its own behalf.
     pub(super) async fn ask(&self, mut request: Request<Body>) -> Response<Body> {
         sign_own(&mut request);
-        self.router.clone().oneshot(request).await.expect("axum never fails")
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await.expect("axum never fails");
+        let (status, headers) = (response.status(), response.headers());
+        CONTRACT.uphold(&Answer { method: &method, path: &path, status, headers, body: None });
+        response
     }
 
     /// The request as it is: what somebody inside the network could send past the gateway.
     pub(crate) async fn send_unsigned(&self, request: Request<Body>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("axum never fails");
-        Reply::read(response).await
+        let reply = Reply::read(response).await;
+        let Reply { status, headers, body } = &reply;
+        CONTRACT.uphold(&Answer { method: &method, path: &path, status: *status, headers, body: Some(body) });
+        reply
     }
 }
 

@@ -12,6 +12,9 @@ pub(super) fn complete(path: &str, operation: &mut Value, secured: &Value) {
     let has_own_errors = object(operation).remove(OWN_ERRORS).is_some();
     let own = own.as_array().into_iter().flatten().filter_map(Value::as_str);
     let all = own.chain(implied(path, operation, secured)).chain(ANYWHERE).collect::<Vec<_>>();
+    if let Some(body) = operation.get_mut("requestBody") {
+        object(&mut body["content"]).values_mut().for_each(without_null);
+    }
     let responses = object(&mut operation["responses"]);
     for (status, response) in responses.iter_mut() {
         answer(response, status.parse().unwrap_or_default());
@@ -21,6 +24,16 @@ pub(super) fn complete(path: &str, operation: &mut Value, secured: &Value) {
     }
     for (status, allowed) in problems::by_status(all.iter().copied()) {
         responses.insert(status.to_string(), problems::response(status, &allowed));
+    }
+}
+
+/// A body that may be left out is described as one that may be `null`, which nobody accepts.
+fn without_null(content: &mut Value) {
+    let body = content["schema"]["oneOf"]
+        .as_array()
+        .and_then(|choices| choices.iter().find(|one| one["type"] != "null"));
+    if let Some(body) = body.cloned() {
+        content["schema"] = body;
     }
 }
 

@@ -1,0 +1,69 @@
+//! Somebody else's idea of what to send: schemathesis (PyPI) reads the published documents and asks through the gateway, as a
+//! customer and as an administrator. No answer may be a 5xx or one that the documents do not promise.
+
+use std::path::{Path, PathBuf};
+
+use system_tests::{Actor, Stack};
+
+const REQUIREMENTS: [&str; 1] = ["schemathesis==4.32.5"];
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+                      response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance";
+
+/// These end the session that asks, and every answer after them would be the same 401. They are asked by somebody of their own.
+const ENDS_THE_CALLER: [&str; 1] = ["log_out_everywhere"];
+
+fn document(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api").join(name)
+}
+
+/// What schemathesis says of the operations of a document when `actor` asks; it must find nothing.
+async fn explore(python: &Path, stack: &Stack, actor: &Actor, name: &str, choice: &[&str]) {
+    let bearer = format!("Authorization: Bearer {}", actor.access_token());
+    let seed = ["--seed", "7", "--generation-deterministic", "--generation-database", "none", "--no-shrink"];
+    let bounds = ["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--request-timeout", "10"];
+    let output = tokio::process::Command::new(python.with_file_name("st"))
+        .arg("run")
+        .arg(document(name))
+        .args([
+            "--no-color",
+            "--workers",
+            "2",
+            "--continue-on-failure",
+            "--warnings",
+            "off",
+            "--checks",
+            CHECKS,
+        ])
+        .args(seed)
+        .args(bounds)
+        .args(["--exclude-tag", "internal", "--url", &stack.url(), "--header", &bearer])
+        .args(choice)
+        .current_dir(std::env::temp_dir())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{name} {choice:?}:\n{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    println!(
+        "{name} {choice:?}: {}",
+        said.lines().filter(|line| line.contains("generated")).collect::<String>()
+    );
+}
+
+#[tokio::test]
+async fn schemathesis_finds_no_undocumented_answer() {
+    let python = test_support::python_with("schemathesis", &REQUIREMENTS);
+    let stack = Stack::start().await;
+    let (ann, boss) = (stack.customer("ann").await, stack.admin("boss").await);
+    let spared: Vec<_> = ENDS_THE_CALLER.iter().flat_map(|id| ["--exclude-operation-id", id]).collect();
+    explore(&python, &stack, &boss, "auth.openapi.json", &spared).await;
+    explore(&python, &stack, &boss, "orders.openapi.json", &[]).await;
+    explore(&python, &stack, &ann, "orders.openapi.json", &["--exclude-tag", "administration"]).await;
+    for id in ENDS_THE_CALLER {
+        explore(&python, &stack, &ann, "auth.openapi.json", &["--include-operation-id", id]).await;
+    }
+}
