@@ -54,11 +54,13 @@ pub fn routes(app: Arc<App>, gateway: Verifier) -> Router {
 
 /// What somebody does with their own second factor.
 fn second_factors() -> Router<Arc<App>> {
-    let one = get(second_factor::status::show_second_factor)
-        .post(second_factor::enrol::enrol_second_factor)
-        .delete(second_factor::disable::disable_second_factor);
     Router::new()
-        .route("/api/auth/second-factor", one)
+        .route(
+            "/api/auth/second-factor",
+            get(second_factor::status::show_second_factor)
+                .post(second_factor::enrol::enrol_second_factor)
+                .delete(second_factor::disable::disable_second_factor),
+        )
         .route("/api/auth/second-factor/confirm", post(second_factor::confirm::confirm_second_factor))
         .route(
             "/api/auth/second-factor/recovery-codes",

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use http_api::{Json, Page, PageBody};
 use identity_axum::CurrentClient;
-use problem::codes;
 
 use crate::db::Orders;
 use crate::error::Error;
@@ -14,7 +13,6 @@ use crate::orders::OrderId;
 #[utoipa::path(
     get, path = "/api/services/orders", tag = "services", params(Page),
     responses((status = 200, description = "A page of orders.", body = PageBody<OrderBody>)),
-    extensions(("x-problems" = json!([codes::FORBIDDEN]))),
 )]
 pub async fn list_orders_for_service(
     State(orders): State<Orders>,

@@ -40,7 +40,9 @@ fn routes_at(text: &str) -> Vec<Operation> {
         let handler = after.split(')').next()?.rsplit("::").next()?.trim();
         METHODS.contains(&method).then(|| (method.to_owned(), path.to_owned(), handler.to_owned()))
     });
-    found.collect()
+    let found: Vec<_> = found.collect();
+    assert!(!found.is_empty(), "the handlers of {path} are not spelt out");
+    found
 }
 
 #[cfg(test)]

@@ -56,10 +56,8 @@ fn implied(path: &str, operation: &Value, secured: &Value) -> Vec<&'static str> 
     let security = operation.get("security").unwrap_or(secured);
     let is_internal = operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(INTERNAL)));
     if names(security, "bearer") && !is_internal {
-        found.extend([codes::UNAUTHENTICATED, codes::INVALID_TOKEN]);
-    }
-    if path.starts_with("/api/admin/") {
-        found.push(codes::FORBIDDEN);
+        // Refused is who lacks the role, and a client with a token of its own where users are meant, or the reverse.
+        found.extend([codes::UNAUTHENTICATED, codes::INVALID_TOKEN, codes::FORBIDDEN]);
     }
     if path.contains('{') {
         found.push(codes::NOT_FOUND);

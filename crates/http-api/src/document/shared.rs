@@ -63,6 +63,13 @@ fn schemas() -> Value {
                 "description": "The refused fields. In 422 answers only.",
                 "items": {"$ref": "#/components/schemas/FieldError"},
             },
+            "challenge": {"type": "string", "description": "With `mfa_required` only: what the second step of the login is asked with."},
+            "expiresIn": {"type": "integer", "description": "With `mfa_required` only: for how many seconds the challenge is good."},
+            "methods": {
+                "type": "array",
+                "description": "With `mfa_required` only: which codes the second step takes.",
+                "items": {"type": "string", "enum": ["otp", "recovery"]},
+            },
         },
     });
     let field = json!({
