@@ -137,6 +137,11 @@ impl Stack {
         HttpClient::new(format!("http://127.0.0.1:{}", self.ports.auth_admin[replica]))
     }
 
+    /// One orders API's private listener.
+    pub fn orders_admin(&self, replica: usize) -> HttpClient {
+        HttpClient::new(format!("http://127.0.0.1:{}", self.ports.orders_admin[replica]))
+    }
+
     /// One auth service itself, past the gateway, as an attacker inside the network would reach it.
     pub fn auth_direct(&self, replica: usize) -> HttpClient {
         HttpClient::new(self.auth_url(replica))

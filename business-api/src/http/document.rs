@@ -1,4 +1,4 @@
-//! The service's OpenAPI document. The operations describe themselves; a route that is not in the list below is missing from it.
+//! The service's OpenAPI document. The operations describe themselves; a test holds the list below to `routes`.
 
 use serde_json::Value;
 use utoipa::OpenApi;

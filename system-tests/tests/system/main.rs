@@ -7,6 +7,7 @@ mod bootstrap;
 mod clients;
 mod crashes;
 mod database_away;
+mod documents;
 mod dump;
 mod epochs;
 mod flows;

@@ -11,7 +11,7 @@ use super::shared;
 pub(super) type ByStatus = BTreeMap<u16, BTreeSet<String>>;
 
 /// What any request can meet on its way, at the gateway or in the layers of a service.
-pub(super) const ANYWHERE: [&str; 14] = [
+pub(super) const ANYWHERE: [&str; 15] = [
     codes::BAD_REQUEST,
     codes::IDENTITY_REQUIRED,
     codes::HTTPS_REQUIRED,
@@ -25,6 +25,7 @@ pub(super) const ANYWHERE: [&str; 14] = [
     codes::INTERNAL,
     codes::BAD_GATEWAY,
     codes::UNAVAILABLE,
+    codes::ANSWER_LOST,
     codes::GATEWAY_TIMEOUT,
 ];
 
