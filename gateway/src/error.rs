@@ -8,6 +8,7 @@ use http::header::{ALLOW, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTH
 use http::{HeaderName, HeaderValue, StatusCode};
 use problem::{Problem, codes};
 
+use crate::pipeline::ask::BadQuestion;
 use crate::pipeline::authenticate::Unauthenticated;
 use crate::pipeline::authorize::Forbidden;
 use crate::pipeline::canonical::{self, NotCanonical};
@@ -36,6 +37,9 @@ pub enum Rejection {
     /// It can be read in more than one way, or in none.
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
+    /// It asks about a request in a way that cannot be answered.
+    #[error(transparent)]
+    BadQuestion(#[from] BadQuestion),
     /// It came unencrypted.
     #[error(transparent)]
     Insecure(#[from] Insecure),
@@ -99,6 +103,8 @@ impl Rejection {
     pub const fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotCanonical(refusal) => not_canonical(*refusal),
+            Self::BadQuestion(BadQuestion::Stranger) => (StatusCode::FORBIDDEN, codes::FORBIDDEN),
+            Self::BadQuestion(_) => (StatusCode::BAD_REQUEST, codes::BAD_REQUEST),
             Self::Insecure(Insecure::Redirect(_)) => (StatusCode::PERMANENT_REDIRECT, codes::HTTPS_REQUIRED),
             Self::Insecure(Insecure::Refused) => (StatusCode::FORBIDDEN, codes::HTTPS_REQUIRED),
             Self::ForeignOrigin(ForeignOrigin) => (StatusCode::FORBIDDEN, codes::ORIGIN_REQUIRED),
@@ -209,6 +215,8 @@ mod tests {
     #[test]
     fn what_clients_are_told() {
         check(NotCanonical::DotSegment, 400, "bad_request", None);
+        check(BadQuestion::Stranger, 403, "forbidden", None);
+        check(BadQuestion::Incomplete, 400, "bad_request", None);
         check(NotCanonical::UnknownHost, 421, "misdirected_request", None);
         check(NotCanonical::Misdirected, 421, "misdirected_request", None);
         check(NotCanonical::Expectation, 417, "expectation_failed", None);

@@ -28,10 +28,10 @@ use crate::pipeline::principal::Principal;
 use crate::pipeline::strip::Behind;
 use crate::pipeline::trace::{self, Trace};
 use crate::pipeline::upgrade::Handshake;
-use crate::pipeline::{authorize, canonical, https, limit};
+use crate::pipeline::{ask, authorize, canonical, https, limit};
 use crate::rates::RateTable;
 use crate::runtime::connection::Peer;
-use crate::runtime::core::Core;
+use crate::runtime::core::{Core, Purpose};
 use crate::runtime::metrics::TokenResult;
 use crate::runtime::tunnel::Tunnel;
 use crate::tokens::{Found, Tokens, Unverified, Verified};
@@ -93,7 +93,9 @@ impl Gateway {
 /// Answers one request.
 pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) -> Response<ResponseBody> {
     let gateway = &*core.gateway;
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
+    let asks = peer.purpose == Purpose::Verify;
+    let restored = if asks { ask::restore(&mut parts) } else { Ok(()) };
     let multiplexed = parts.version == Version::HTTP_2;
     let (instant, number) = peer.watch.request_started();
     let arrival = Arrival { instant, time: SystemTime::now() };
@@ -107,7 +109,11 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let trace = Trace::of(&parts.headers, client.behind_proxy, sample, &core.trace_ids);
     let mut exchange = Exchange::begin(core, &peer.watch, arrival, head, client.address, request_id, trace);
 
-    let answer = pass(core, peer, parts, body, &client, arrival, &mut exchange).await;
+    let readable = if asks { restored.and_then(|()| ask::admit(&client)) } else { Ok(()) };
+    let answer = match readable {
+        Ok(()) => pass(core, peer, parts, body, &client, arrival, &mut exchange).await,
+        Err(question) => Err(question.into()),
+    };
     let mut answer = answer.unwrap_or_else(|rejection| {
         core.metrics.refused(&rejection);
         refuse(&rejection, &mut exchange)
@@ -155,7 +161,8 @@ async fn pass(
         return Err(NotCanonical::Misdirected.into());
     }
     https::require(config.mode, client, &parts, path)?;
-    if let Some(headers) = cors.preflight(&parts)? {
+    // A proxy that asks would pass a preflight on: it answers its own.
+    if let Some(headers) = cors.preflight(&parts)?.filter(|_| peer.purpose == Purpose::Proxy) {
         return Ok(preflight(headers));
     }
     let route = routes.find(path, &parts.method)?;
@@ -180,6 +187,9 @@ async fn pass(
     let caller = Caller { principal, client, request_id: exchange.request_id() };
     if identity.identify(&mut parts, route.forward_authorization, &caller, now) {
         exchange.spoofed();
+    }
+    if peer.purpose == Purpose::Verify {
+        return Ok(ask::answer(&parts.headers));
     }
     trace::pass_on(exchange.trace(), &mut parts.headers);
     if let Some(handshake) = &handshake {

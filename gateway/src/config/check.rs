@@ -79,6 +79,7 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         logs,
         listen: address(&file.listen, &mut wrong),
         admin_listen: address(&file.admin_listen, &mut wrong),
+        verify_listen: file.verify.as_ref().map(|verify| address(&verify.listen, &mut wrong)),
         hosts: hosts(&file.hosts, mode, &mut wrong),
         cors: cors(&file.cors, &mut wrong),
         tokens: tokens(&file.tokens, &names, mode, &mut wrong),
@@ -95,6 +96,15 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
     };
     if config.listen == config.admin_listen && config.listen.port() != 0 {
         wrong.at(&file.admin_listen.span(), "`admin_listen` is the same address as `listen`");
+    }
+    if let Some(verify) = &file.verify {
+        let taken = [config.listen, config.admin_listen].map(Some).contains(&config.verify_listen);
+        if taken && config.verify_listen.is_some_and(|address| address.port() != 0) {
+            wrong.at(&verify.listen.span(), "[verify] listens on an address that is another listener's");
+        }
+        if config.trusted_proxies.is_empty() {
+            wrong.at(&verify.listen.span(), "[verify] needs `trusted_proxies`: who may ask");
+        }
     }
     if let Some(on) = file.proxy_protocol.filter(|_| config.proxy_protocol) {
         if config.trusted_proxies.is_empty() {

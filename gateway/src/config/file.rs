@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) tokens: Tokens,
     pub(super) tls: Option<Tls>,
     pub(super) tracing: Option<Tracing>,
+    pub(super) verify: Option<Verify>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
     pub(super) proxy_protocol: Option<Spanned<bool>>,
@@ -73,6 +74,12 @@ pub(super) struct Tokens {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
     pub(super) certificates: Spanned<Vec<Certificate>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verify {
+    pub(super) listen: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]

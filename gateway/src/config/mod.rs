@@ -41,6 +41,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the operator asks: `/healthz`, `/readyz`, `/metrics`.
     pub admin_listen: SocketAddr,
+    /// Where other proxies ask whether they may pass a request on; none: nowhere.
+    pub verify_listen: Option<SocketAddr>,
     /// The host names that are served; empty (in development only) means any.
     pub hosts: Vec<String>,
     /// Browsers' origins that may call.

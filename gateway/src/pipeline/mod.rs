@@ -2,6 +2,7 @@
 //!
 //! No stage but `forward` does IO, and none reads the clock.
 
+pub mod ask;
 pub mod authenticate;
 pub mod authorize;
 pub mod body;

@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
-use super::core::Accepted;
+use super::core::{Accepted, Purpose};
 
 /// What the system may hold for us; it lowers this to its own limit (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const RESERVED: u64 = 64;
 
 /// A way to a core, and how many connections it has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CoreDoor {
     /// Where its sockets go.
     pub sockets: mpsc::UnboundedSender<Accepted>,
@@ -50,8 +50,8 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until dropped; ends by itself only when it cannot even begin.
-pub(super) async fn accept(listener: TcpListener, cores: Vec<CoreDoor>) {
-    accept_up_to(most_connections(), listener, cores).await;
+pub(super) async fn accept(listener: TcpListener, purpose: Purpose, cores: Vec<CoreDoor>) {
+    accept_up_to(most_connections(), listener, purpose, cores).await;
 }
 
 /// Half of the descriptors that are left for connections, since each client may need one more to an upstream. Raises
@@ -64,14 +64,14 @@ fn most_connections() -> usize {
     limit.current.and_then(|descriptors| each(descriptors).ok()).unwrap_or(usize::MAX).max(1)
 }
 
-async fn accept_up_to(most: usize, listener: TcpListener, cores: Vec<CoreDoor>) {
+async fn accept_up_to(most: usize, listener: TcpListener, purpose: Purpose, cores: Vec<CoreDoor>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the listener cannot be watched"),
     };
     loop {
         room(most, &cores).await;
-        match next(&listener).await {
+        match next(&listener, purpose).await {
             Ok(accepted) => hand_over(accepted, &cores),
             // The peer went away before we looked: the next one is waiting.
             Err(error) if is_the_peers(&error) => {}
@@ -94,10 +94,10 @@ async fn room(most: usize, cores: &[CoreDoor]) {
     }
 }
 
-async fn next(listener: &tokio::net::TcpListener) -> io::Result<Accepted> {
+async fn next(listener: &tokio::net::TcpListener, purpose: Purpose) -> io::Result<Accepted> {
     let (socket, peer) = listener.accept().await?;
     socket.set_nodelay(true)?;
-    Ok(Accepted { socket: socket.into_std()?, peer })
+    Ok(Accepted { socket: socket.into_std()?, peer, purpose })
 }
 
 fn hand_over(accepted: Accepted, cores: &[CoreDoor]) {
@@ -133,7 +133,7 @@ mod tests {
         let (sockets, mut inbox) = mpsc::unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
         let door = CoreDoor { sockets, load: Arc::clone(&load) };
-        let accepting = tokio::spawn(accept_up_to(2, listener, vec![door]));
+        let accepting = tokio::spawn(accept_up_to(2, listener, Purpose::Proxy, vec![door]));
         let mut clients = Vec::new();
         for _ in 0..3 {
             clients.push(TcpStream::connect(address).await.unwrap());

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Sleep;
 
 use super::connections::{Place, Stage};
-use super::core::{Accepted, Current};
+use super::core::{Accepted, Current, Purpose};
 use super::http2;
 use super::opening::{Opened, Opening};
 use super::stream::Stream;
@@ -32,6 +32,8 @@ use crate::pipeline::canonical::host_name;
 pub struct Peer {
     /// The other end: the client, or a proxy.
     pub address: IpAddr,
+    /// What its requests want.
+    pub purpose: Purpose,
     /// What it was shown, if it speaks TLS to us.
     pub shown: Option<Shown>,
     /// The connection's time limits.
@@ -43,7 +45,13 @@ pub struct Peer {
 impl Peer {
     /// The same, for one stream of the connection.
     pub(super) fn stream(&self, watch: Rc<Watch>) -> Self {
-        Self { address: self.address, shown: self.shown.clone(), watch, tunnel: RefCell::default() }
+        Self {
+            address: self.address,
+            purpose: self.purpose,
+            shown: self.shown.clone(),
+            watch,
+            tunnel: RefCell::default(),
+        }
     }
 
     /// Whether a request for this host may come over this connection.
@@ -89,7 +97,7 @@ impl Door {
     /// Serves a socket as a task of this core.
     pub fn enter(&self, accepted: Accepted, place: Place) {
         let watch = Rc::new(Watch::new(self.limits, Instant::now()));
-        let (head, limits) = (self.head, self.limits);
+        let (head, limits, purpose) = (self.head, self.limits, accepted.purpose);
         let (current, opening, http) = (Rc::clone(&self.current), self.opening.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
             let Opened { stream, address, shown } = match opening.open(accepted, Rc::clone(&watch)).await {
@@ -98,7 +106,7 @@ impl Door {
                     return tracing::debug!(error = &error as &dyn Error, "a connection was not opened");
                 }
             };
-            let peer = Rc::new(Peer { address, shown, watch, tunnel: RefCell::default() });
+            let peer = Rc::new(Peer { address, purpose, shown, watch, tunnel: RefCell::default() });
             if stream.is_http2() {
                 // Large, and not to be part of what every connection is.
                 Box::pin(http2::serve(stream, head, limits, current, &peer, &place)).await;

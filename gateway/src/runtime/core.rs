@@ -49,6 +49,17 @@ pub struct Accepted {
     pub socket: std::net::TcpStream,
     /// The client, or the proxy before us.
     pub peer: SocketAddr,
+    /// What its requests want.
+    pub purpose: Purpose,
+}
+
+/// What the requests of a connection want, by the listener that it came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be passed on.
+    Proxy,
+    /// To know whether another proxy may pass a request on.
+    Verify,
 }
 
 /// The configuration that a core serves from now on.

@@ -43,8 +43,8 @@ use tokio::signal::unix::{SignalKind, signal as listen_for};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
-use self::accept::{accept, listen};
-use self::core::CoreError;
+use self::accept::{CoreDoor, accept, listen};
+use self::core::{CoreError, Purpose};
 use self::cores::{Cores, Shared};
 use self::generation::Prepared;
 use self::probe::GatewayProbe;
@@ -97,10 +97,11 @@ pub struct Listening {
     origin: Option<Origin>,
     public: TcpListener,
     private: TcpListener,
+    verify: Option<TcpListener>,
 }
 
 impl Listening {
-    /// Begins to log, takes both addresses and reads every file, so that what can fail fails before anything is
+    /// Begins to log, takes all addresses and reads every file, so that what can fail fails before anything is
     /// served. A socket that was inherited is taken in place of the address that the configuration names.
     ///
     /// # Errors
@@ -111,7 +112,8 @@ impl Listening {
         let Inherited { public, admin } = inherited;
         let public = public.map_or_else(|| bound(prepared.config.listen), Ok)?;
         let private = admin.map_or_else(|| bound(prepared.config.admin_listen), Ok)?;
-        Ok(Self { prepared, origin: None, public, private })
+        let verify = prepared.config.verify_listen.map(bound).transpose()?;
+        Ok(Self { prepared, origin: None, public, private, verify })
     }
 
     /// Reads the file again, with the same settings of the environment, when it changes and at SIGHUP.
@@ -136,6 +138,14 @@ impl Listening {
         self.private.local_addr()
     }
 
+    /// Where other proxies ask, if they may.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn verify_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.verify.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
     /// Serves until what `stop` gives resolves, and then until what is in flight has finished.
     ///
     /// # Errors
@@ -149,7 +159,7 @@ impl Listening {
     }
 
     async fn serve_here(self, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
-        let Self { mut prepared, origin, public, private } = self;
+        let Self { mut prepared, origin, public, private, verify } = self;
         let (listen, admin_listen) = (public.local_addr()?, private.local_addr()?);
         let hangup = listen_for(SignalKind::hangup())?;
         let (drain, draining) = signal::channel(false);
@@ -191,8 +201,9 @@ impl Listening {
                 tracing::info!(why, "stopping: what is in flight finishes");
                 Ok(())
             }
-            // The listener closes when this select is left.
-            () = accept(public, doors) => Err(StartError::Background),
+            // The listeners close when this select is left.
+            () = accept(public, Purpose::Proxy, doors.clone()) => Err(StartError::Background),
+            () = accept_if_any(verify, doors) => Err(StartError::Background),
             Some(Err(error)) = cores.ended.recv() => Err(error.into()),
             // Neither ends but by a fault.
             () = reloader.run() => Err(StartError::Background),
@@ -235,6 +246,14 @@ fn start_log() -> io::Result<LogWriter> {
     }
     let (sender, writer) = access_log::start_writer()?;
     Ok((Some(sender), Some(writer)))
+}
+
+/// The questions of other proxies, where there is a listener for them.
+async fn accept_if_any(listener: Option<TcpListener>, doors: Vec<CoreDoor>) {
+    match listener {
+        Some(listener) => accept(listener, Purpose::Verify, doors).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn bound(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::core::{Accepted, canonical};
+use super::core::{Accepted, Purpose, canonical};
 use super::proxy_header::{self, BadHeader};
 use super::stream::{Socket, Stream};
 use super::tls::{Handshakes, Shown};
@@ -52,7 +52,12 @@ impl Opening {
         Self { tls, proxies: config.proxy_protocol.then(|| config.trusted_proxies.clone().into()) }
     }
 
+    /// A proxy that asks speaks plain HTTP/1.1, and for itself.
     pub(super) async fn open(&self, accepted: Accepted, watch: Rc<Watch>) -> Result<Opened, Unopened> {
+        if accepted.purpose == Purpose::Verify {
+            let (socket, address) = (TcpStream::from_std(accepted.socket)?, canonical(accepted.peer));
+            return Ok(Opened { stream: Stream::new(Socket::Plain(socket), watch), address, shown: None });
+        }
         let mut socket = TcpStream::from_std(accepted.socket)?;
         let mut address = canonical(accepted.peer);
         let limit = watch.head_limit();

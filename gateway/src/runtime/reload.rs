@@ -72,6 +72,8 @@ enum ReloadError {
     Address { key: &'static str, from: SocketAddr, to: SocketAddr },
     #[error("`otlp` of [tracing] cannot change while the gateway runs: restart it")]
     Collector,
+    #[error("`listen` of [verify] cannot change while the gateway runs: restart it")]
+    Verify,
     #[error("the new [tokens] brought no usable key set, or no revocations, within {TOKENS_LIMIT:?}")]
     Tokens,
 }
@@ -126,6 +128,9 @@ impl Reloader {
         let collector = |config: &Config| config.tracing.as_ref().map(|tracing| tracing.otlp.clone());
         if collector(&old.config) != collector(&config) {
             return Err(ReloadError::Collector);
+        }
+        if old.config.verify_listen != config.verify_listen {
+            return Err(ReloadError::Verify);
         }
         let mut prepared = Prepared::new(config)?;
         if prepared.config.has_tokens_of(&old.config) {
