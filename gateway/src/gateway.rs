@@ -208,7 +208,8 @@ async fn pass(
     )
     .await
     {
-        Ok(mut answer) => {
+        Ok((mut answer, answerer)) => {
+            exchange.answered_by(answerer);
             if let Some(verified) = verified {
                 peer.watch.answers(verified);
             }

@@ -19,7 +19,7 @@ use crate::error::{Rejection, chain};
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
 use crate::runtime::watch::{Expired, Watch};
-use crate::upstream::{SendError, Upstream, is_lost};
+use crate::upstream::{Answerer, SendError, Upstream, is_lost};
 
 /// Why an upstream's answer cannot be passed on.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub async fn forward(
     watch: &Rc<Watch>,
     connect_limit: Duration,
     now: Instant,
-) -> Result<Response<ResponseBody>, ForwardError> {
+) -> Result<(Response<ResponseBody>, Answerer), ForwardError> {
     *request.version_mut() = Version::HTTP_11;
     watch.answer_awaited(now);
     if !request.body().is_finished() {
@@ -57,12 +57,13 @@ pub async fn forward(
     }
     let (mut answer, lease) = unless_expired(watch, upstream.send(request, connect_limit)).await??;
     watch.answer_started();
+    let answerer = lease.answerer();
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         if !handshake.is_some_and(|handshake| handshake.is_accepted_by(answer.headers())) {
             return Err(ForwardError::Switched);
         }
         let switched = Switched { upgrade: hyper::upgrade::on(&mut answer), lease };
-        return Ok(answer.map(|_| ResponseBody::switched(switched)));
+        return Ok((answer.map(|_| ResponseBody::switched(switched)), answerer));
     }
     let (mut head, incoming) = answer.into_parts();
     if members(&head.headers, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
@@ -74,7 +75,7 @@ pub async fn forward(
     }
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    Ok(Response::from_parts(head, ResponseBody::upstream(incoming, lease, watch)))
+    Ok((Response::from_parts(head, ResponseBody::upstream(incoming, lease, watch)), answerer))
 }
 
 /// Gives up when the connection's watch says so; it wakes this task when it does.

@@ -15,6 +15,7 @@ use crate::runtime::metrics::TokenResult;
 use crate::runtime::spans::Span;
 use crate::runtime::watch::Watch;
 use crate::under_way::Permit;
+use crate::upstream::Answerer;
 
 /// As nginx has it: the client went away before there was an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -33,6 +34,7 @@ pub struct Exchange {
     trace: Option<Trace>,
     user: HeaderValue,
     upstream: Option<UpstreamId>,
+    answerer: Option<Answerer>,
     /// How much of the path is the route's.
     route: Option<usize>,
     token: Option<TokenResult>,
@@ -94,6 +96,7 @@ impl Exchange {
             trace,
             user: const { HeaderValue::from_static("") },
             upstream: None,
+            answerer: None,
             route: None,
             token: None,
             refused: None,
@@ -153,6 +156,11 @@ impl Exchange {
     /// An upstream is asked.
     pub const fn goes_to(&mut self, upstream: UpstreamId) {
         self.upstream = Some(upstream);
+    }
+
+    /// A server of the upstream answered.
+    pub fn answered_by(&mut self, answerer: Answerer) {
+        self.answerer = Some(answerer);
     }
 
     /// The answer's head is ready.
@@ -229,6 +237,8 @@ impl Drop for Exchange {
             spoofed: self.spoofed,
             status: self.status,
             head: self.head,
+            server: self.answerer.as_ref().map_or("", |answerer| &answerer.server),
+            connecting: self.answerer.as_ref().and_then(|answerer| answerer.connecting),
             took,
             bytes: self.bytes,
             received: self.received,

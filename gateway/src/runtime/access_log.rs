@@ -44,6 +44,10 @@ pub struct Line<'a> {
     pub status: StatusCode,
     /// From arrival until the upstream's answer began.
     pub head: Option<Duration>,
+    /// The server of the upstream that answered; empty if none did.
+    pub server: &'a str,
+    /// What connecting to it took, if that was for this request.
+    pub connecting: Option<Duration>,
     /// From arrival to the answer's last byte.
     pub took: Duration,
     /// Bytes of the answer's body, or to the client over a websocket.
@@ -158,6 +162,9 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     if let Some(head) = line.head {
         let _ = write!(out, ",\"head_us\":{}", head.as_micros());
     }
+    if let Some(connecting) = line.connecting {
+        let _ = write!(out, ",\"connect_us\":{}", connecting.as_micros());
+    }
     if let Some(received) = line.received {
         let _ = write!(out, ",\"received\":{received}");
     }
@@ -166,6 +173,7 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     word(out, b",\"route\":\"", route(line).as_bytes());
     word(out, b",\"token\":\"", line.token.unwrap_or_default().as_bytes());
     word(out, b",\"upstream\":\"", line.upstream.as_bytes());
+    word(out, b",\"server\":\"", line.server.as_bytes());
     word(out, b",\"user\":\"", line.user.as_bytes());
     if line.spoofed {
         out.extend_from_slice(b",\"spoofed\":true");
@@ -288,6 +296,8 @@ mod tests {
             spoofed: !complete,
             status: StatusCode::OK,
             head: Some(Duration::from_micros(321)),
+            server: "http://orders:8082",
+            connecting: complete.then_some(Duration::ZERO),
             took: Duration::from_micros(1234),
             bytes: 17,
             received: None,
@@ -311,9 +321,12 @@ mod tests {
         let rest = ["status", "duration_us", "bytes", "upstream", "user", "client", "request_id", "aborted"]
             .map(|name| parsed[name].to_string());
         assert_eq!(parsed["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
-        let more = ["route", "decision", "reason", "token", "spoofed", "head_us"];
+        let more = ["route", "decision", "reason", "token", "spoofed", "head_us", "server", "connect_us"];
         let more = more.map(|name| parsed[name].to_string());
-        assert_eq!(more, ["\"/a\"", "\"forward\"", "null", "\"known\"", "true", "321"]);
+        assert_eq!(
+            more,
+            ["\"/a\"", "\"forward\"", "null", "\"known\"", "true", "321", "\"http://orders:8082\"", "null"]
+        );
         assert_eq!(rest, ["200", "1234", "17", "\"orders\"", "\"u-1\"", "\"192.0.2.1\"", "\"r-1\"", "true"]);
     }
 

@@ -32,7 +32,7 @@ pub use health::{Check, check_health};
 pub use member::Member;
 pub use resolve::{has_names, keep_resolved};
 pub use roots::{RootsError, client_config, roots_of, system_roots};
-pub use server::{Lease, Sendable};
+pub use server::{Answerer, Lease, Sendable};
 pub use standing::{Place, Thresholds};
 
 use choose::{Candidate as _, choose, next_random};

@@ -38,6 +38,8 @@ pub trait Sendable:
 pub(super) struct Server<B> {
     cluster: Arc<Cluster>,
     member: Arc<Member>,
+    /// The member's name, to be shared on this core.
+    name: Rc<str>,
     pool: Pool<B>,
     under_way: Cell<usize>,
     returned: Cell<Option<Instant>>,
@@ -71,6 +73,17 @@ pub(super) enum Failure<B> {
 pub struct Lease<B> {
     sender: Sender<B>,
     at: UnderWay<B>,
+    /// How long connecting took, if it was for this exchange.
+    connecting: Option<Duration>,
+}
+
+/// Who answered, for the log.
+#[derive(Debug, Clone)]
+pub struct Answerer {
+    /// The server as the configuration writes it.
+    pub server: Rc<str>,
+    /// How long connecting took; none over a connection that was open already.
+    pub connecting: Option<Duration>,
 }
 
 /// Counts itself among what a server has under way, until dropped.
@@ -106,6 +119,7 @@ impl<B: Sendable> Server<B> {
         Rc::new(Self {
             cluster: Arc::clone(cluster),
             member: Arc::clone(member),
+            name: member.name().into(),
             pool: Pool::default(),
             under_way: Cell::new(0),
             returned: Cell::new(None),
@@ -148,7 +162,7 @@ impl<B: Sendable> Server<B> {
             match sender.requests.try_send_request(request).await {
                 Ok(response) => {
                     self.answered(response.status());
-                    return Ok((response, Lease { sender, at }));
+                    return Ok((response, Lease { sender, at, connecting: None }));
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -166,6 +180,7 @@ impl<B: Sendable> Server<B> {
         limit: Duration,
         at: UnderWay<B>,
     ) -> Result<(Response<Incoming>, Lease<B>), Failure<B>> {
+        let began = Instant::now();
         let mut sender = match self.connect(limit).await {
             Ok(sender) => sender,
             Err(error) => {
@@ -173,10 +188,11 @@ impl<B: Sendable> Server<B> {
                 return Err(Failure::Unsent(Box::new(request), error));
             }
         };
+        let connecting = Some(began.elapsed());
         match sender.requests.try_send_request(request).await {
             Ok(response) => {
                 self.answered(response.status());
-                Ok((response, Lease { sender, at }))
+                Ok((response, Lease { sender, at, connecting }))
             }
             Err(mut error) => Err(match error.take_message() {
                 Some(unsent) => {
@@ -221,9 +237,14 @@ impl<B: Sendable> Server<B> {
 }
 
 impl<B: 'static> Lease<B> {
+    /// Who answered.
+    pub fn answerer(&self) -> Answerer {
+        Answerer { server: Rc::clone(&self.at.0.name), connecting: self.connecting }
+    }
+
     /// The answer is complete: the connection may serve again.
     pub fn give_back(self) {
-        let Self { mut sender, at } = self;
+        let Self { mut sender, at, .. } = self;
         if sender.requests.is_ready() {
             at.0.pool.put(sender);
         } else if !sender.requests.is_closed() {

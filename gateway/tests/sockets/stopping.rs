@@ -123,6 +123,8 @@ async fn the_process_logs_each_request_and_stops_at_sigterm() {
         (Some("/private"), Some("forward"), Some("checked"))
     );
     assert_eq!(line["spoofed"], true);
+    assert_eq!(line["server"].as_str(), Some(format!("http://{}", orders.address).as_str()));
+    assert!(line["connect_us"].as_u64() <= line["head_us"].as_u64(), "{line}");
     assert!(line["head_us"].as_u64() <= line["duration_us"].as_u64(), "{line}");
     assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"));
     client.ask("GET /private/nobody", &[]).await.expect(401, "unauthenticated");

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{Client, Feed, Gateway, Issuer, Setup, Upstream};
+use crate::support::{Client, Feed, Gateway, GatewayProcess, Issuer, Setup, Upstream};
 use crate::tls::{certificate, client_config, written};
 
 const ROUTES: &str = "[cors]\norigins = [\"https://app.example\"]\n\
@@ -131,6 +131,31 @@ async fn messages_pass_both_ways_and_the_upstream_knows_who_speaks() {
     .await;
     with_token(&gateway, &issuer.token()).await;
     assert_eq!(orders.connections(), 2, "an upgraded connection serves nobody else");
+}
+
+#[tokio::test]
+async fn a_websocket_outlives_a_reload_that_takes_its_route_away_and_still_ends_with_its_token() {
+    let ((orders, _told), issuer) = (echo().await, Issuer::new().await);
+    let gateway = GatewayProcess::start(&Setup { tables: ROUTES, ..Setup::with(&orders, &issuer) }).await;
+    gateway.ready().await;
+    let handshake = || {
+        let mut request = "ws://localhost/socket".into_client_request().unwrap();
+        let token = format!("Bearer {}", issuer.token_with("k1", in_seconds(3)));
+        request.headers_mut().append("authorization", HeaderValue::try_from(token).unwrap());
+        request
+    };
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let mut socket = tokio_tungstenite::client_async(handshake(), stream).await.unwrap().0;
+    assert_eq!(say(&mut socket, "before").await, Message::text("before"));
+    // Another [tokens] too: what was known of tokens is known no more.
+    gateway.reload(&Setup { tokens: "jwks_refresh = \"7m\"", ..Setup::with(&orders, &issuer) }).await;
+    assert_eq!(say(&mut socket, "after").await, Message::text("after"));
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    match tokio_tungstenite::client_async(handshake(), stream).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 404),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(goodbye(&mut socket).await, (1008, "token_expired".to_owned()));
 }
 
 #[tokio::test]
