@@ -167,6 +167,9 @@ async fn pass(
     }
     let route = routes.find(path, &parts.method)?;
     exchange.routed(&route.path);
+    if let Some(timeouts) = &route.timeouts {
+        peer.watch.limit(timeouts.first_byte, timeouts.idle, arrival.instant);
+    }
     limit::address(callers, &route.rates, client.address, arrival.instant)?;
     let handshake = if route.websocket { Handshake::asked(&mut parts, cors, client)? } else { None };
     limit::body(&parts.headers, route.body)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use process::Settings;
 
-use crate::config::{Access, Config, ConfigError, OnStale, Rates, Route};
+use crate::config::{Access, Config, ConfigError, OnStale, Rates, Route, RouteTimeouts};
 use crate::pipeline::limit::Scope;
 use crate::rates::{Limit, Rate};
 use crate::runtime::{TlsError, certificates_are_usable, upstream_certificates_are_usable};
@@ -74,14 +74,21 @@ fn policies(route: &Route, config: &Config) -> String {
     let websocket = route.websocket.then(|| "websocket".to_owned());
     let token = route.forward_authorization.then(|| "token forwarded".to_owned());
     let concurrency = route.concurrency.map(|most| format!("{most} at once"));
+    let timeouts = route.timeouts.map(timeouts);
     let strip = (route.strip > 0).then(|| format!("without {}", &route.path[..route.strip]));
     rates
         .chain(concurrency)
+        .chain(timeouts)
         .chain(strip)
         .chain(body)
         .chain(websocket)
         .chain(token)
         .fold(String::new(), |all, next| all + ", " + &next)
+}
+
+/// The time limits of a route that has its own.
+pub(super) fn timeouts(RouteTimeouts { first_byte, idle }: RouteTimeouts) -> String {
+    format!("first byte within {first_byte:?}, idle up to {idle:?}")
 }
 
 /// The rate limits of a route.
@@ -186,11 +193,12 @@ mod tests {
     #[test]
     fn the_report_shows_what_is_special_about_a_route() {
         let route = "[[routes]]\npath = \"/api/x\"\nupstream = \"orders\"\naccess = \"optional\"\nbody = 10\n\
-                     rate = { address = \"20/s burst 40\", user = \"5/m\" }\nwebsocket = true\n";
+                     rate = { address = \"20/s burst 40\", user = \"5/m\" }\nwebsocket = true\n\
+                     timeouts = { first_byte = \"90s\" }\n";
         let report = report(Path::new("g.toml"), &parsed(&format!("{}{route}", sample())));
         let line = report.lines().find(|line| line.starts_with("/api/x ")).unwrap();
-        let special =
-            "optional, 20/s burst 40 per address, 5/m burst 5 per user, body up to 10 bytes, websocket";
+        let special = "optional, 20/s burst 40 per address, 5/m burst 5 per user, first byte within 90s, idle up to 60s, \
+             body up to 10 bytes, websocket";
         assert!(line.ends_with(special), "{line}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::check::{access, rate, rates, revocations};
+use super::check::{access, rate, rates, revocations, timeouts};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
 use crate::pipeline::match_route::Routes;
@@ -57,6 +57,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     }
     if let Some(most) = route.concurrency {
         let _ = writeln!(text, "at once   up to {most} requests");
+    }
+    if let Some(own) = route.timeouts {
+        let _ = writeln!(text, "timeouts  {}", timeouts(own));
     }
     if route.strip > 0 {
         let _ = writeln!(text, "stripped  {} of the path", &route.path[..route.strip]);

@@ -74,6 +74,8 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
     }
     let limits = limits(&file.limits, &mut wrong);
     let (upstreams, names) = upstreams::upstreams(file.upstreams, mode, &mut wrong);
+    let timeouts = timeouts(&file.timeouts, &mut wrong);
+    let common = routes::Common { body: limits.body, timeouts: &timeouts, rates: &file.limits.rate };
     let config = Config {
         mode,
         logs,
@@ -87,8 +89,8 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         tracing: file.tracing.and_then(|traces| tracing(&traces, mode, &mut wrong)),
         trusted_proxies: file.trusted_proxies.iter().filter_map(|net| network(net, &mut wrong)).collect(),
         proxy_protocol: file.proxy_protocol.as_ref().is_some_and(|on| *on.get_ref()),
-        timeouts: timeouts(&file.timeouts, &mut wrong),
-        routes: routes::routes(file.routes, &names, &limits, &file.limits.rate, &mut wrong),
+        routes: routes::routes(file.routes, &names, common, &mut wrong),
+        timeouts,
         limits,
         upstreams,
         policy_tests: file.tests.len(),

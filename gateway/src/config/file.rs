@@ -198,6 +198,14 @@ pub(super) struct Route {
     pub(super) rate: RatesText,
     pub(super) concurrency: Option<NonZeroUsize>,
     pub(super) strip_prefix: Option<Spanned<StripText>>,
+    pub(super) timeouts: Option<RouteTimeouts>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteTimeouts {
+    pub(super) first_byte: Option<Spanned<DurationText>>,
+    pub(super) idle: Option<Spanned<DurationText>>,
 }
 
 /// `true`: the route's whole path; a text: that much of it.

@@ -161,6 +161,15 @@ pub struct Timeouts {
     pub drain: Duration,
 }
 
+/// Time limits of one route, as in [`Timeouts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// From the request's end to the answer's first byte.
+    pub first_byte: Duration,
+    /// For a body or a websocket on which nothing moves.
+    pub idle: Duration,
+}
+
 /// Size limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -267,6 +276,8 @@ pub struct Route {
     pub rates: Rates,
     /// How many of its requests may be under way at once; `None` is no limit.
     pub concurrency: Option<usize>,
+    /// Its own time limits; `None`: those of all.
+    pub timeouts: Option<RouteTimeouts>,
     /// How many bytes of the path the upstream does not see: whole segments, and no more than [`Route::path`].
     pub strip: usize,
 }

@@ -6,16 +6,24 @@ use std::ops::Range;
 use http::Method;
 use toml::Spanned;
 
-use super::check::Complaints;
+use super::check::{Complaints, some_time};
 use super::file::StripText;
-use super::{Limits, Route, UpstreamId, file, rates, upstreams};
+use super::values::DurationText;
+use super::{Route, RouteTimeouts, Timeouts, UpstreamId, file, rates, upstreams};
 use crate::pipeline::canonical;
+
+/// What holds for routes that do not say.
+#[derive(Clone, Copy)]
+pub(super) struct Common<'f> {
+    pub(super) body: u64,
+    pub(super) timeouts: &'f Timeouts,
+    pub(super) rates: &'f file::RatesText,
+}
 
 pub(super) fn routes(
     written: Vec<Spanned<file::Route>>,
     names: &BTreeMap<String, UpstreamId>,
-    limits: &Limits,
-    shared: &file::RatesText,
+    common: Common<'_>,
     wrong: &mut Complaints<'_>,
 ) -> Vec<Route> {
     if written.is_empty() {
@@ -46,20 +54,31 @@ pub(super) fn routes(
         lines.push(route.path.span());
         routes.push(Route {
             id: routes.len(),
-            rates: rates::of_route(&path, &route.rate, shared),
+            rates: rates::of_route(&path, &route.rate, common.rates),
             concurrency: route.concurrency.map(usize::from),
             strip,
+            timeouts: route.timeouts.map(|own| timeouts(&own, common.timeouts, wrong)),
             path,
             upstream,
             access: route.access.into_inner().0,
             methods,
-            body: route.body.map_or(limits.body, |size| size.0),
+            body: route.body.map_or(common.body, |size| size.0),
             forward_authorization: route.forward_authorization,
             websocket: route.websocket,
         });
     }
     one_access_for_each_seen_path(&routes, &lines, wrong);
     routes
+}
+
+fn timeouts(own: &file::RouteTimeouts, common: &Timeouts, wrong: &mut Complaints<'_>) -> RouteTimeouts {
+    let mut of = |key, own: &Option<Spanned<DurationText>>, common| {
+        own.as_ref().map_or(common, |text| some_time(key, text, wrong))
+    };
+    RouteTimeouts {
+        first_byte: of("first_byte", &own.first_byte, common.first_byte),
+        idle: of("idle", &own.idle, common.idle),
+    }
 }
 
 /// How many bytes of the path the upstream does not see.

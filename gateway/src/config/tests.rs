@@ -15,6 +15,24 @@ pub(crate) fn parsed(text: &str) -> Config {
     Config::parse(text, Settings::from_pairs(DEVELOPMENT)).unwrap()
 }
 
+/// A public route to the first upstream, with nothing special about it.
+pub(crate) fn route(path: &str) -> Route {
+    Route {
+        id: 0,
+        path: path.into(),
+        upstream: UpstreamId(0),
+        access: Access::Public,
+        methods: None,
+        body: 0,
+        forward_authorization: false,
+        websocket: false,
+        rates: Rates::default(),
+        concurrency: None,
+        timeouts: None,
+        strip: 0,
+    }
+}
+
 /// The complaints about a text, as `line: message`; the line is 0 where there is none.
 fn complaints(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
     match Config::parse(text, Settings::from_pairs(environment.iter().copied())) {

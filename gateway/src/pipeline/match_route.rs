@@ -111,23 +111,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Access, Rates, UpstreamId};
 
     fn route(path: &str, methods: Option<Vec<Method>>) -> Route {
-        let upstream = UpstreamId(0);
-        Route {
-            id: 0,
-            path: path.into(),
-            upstream,
-            access: Access::Public,
-            methods,
-            body: 0,
-            forward_authorization: false,
-            websocket: false,
-            rates: Rates::default(),
-            concurrency: None,
-            strip: 0,
-        }
+        Route { methods, ..crate::config::tests::route(path) }
     }
 
     fn table() -> Routes {

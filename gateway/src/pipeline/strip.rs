@@ -56,23 +56,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Access, Rates, UpstreamId};
+    use crate::config::Access;
     use crate::pipeline::principal::tests::{client, user};
 
     fn route(path: &str, strip: usize, access: Access) -> Route {
-        Route {
-            id: 0,
-            path: path.into(),
-            upstream: UpstreamId(0),
-            access,
-            methods: None,
-            body: 0,
-            forward_authorization: false,
-            websocket: false,
-            rates: Rates::default(),
-            concurrency: None,
-            strip,
-        }
+        Route { strip, access, ..crate::config::tests::route(path) }
     }
 
     /// `/shop` is open and stripped; the same service has orders for users, and an administration.

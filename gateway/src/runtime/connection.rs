@@ -138,9 +138,9 @@ async fn serve(stream: Stream, http: &http1::Builder, current: Rc<Current>, peer
         if place.stage() >= Stage::Closing && !std::mem::replace(&mut told, true) {
             connection.as_mut().graceful_shutdown();
         }
-        connection
-            .poll(cx)
-            .map(|end| end.inspect_err(|error| tracing::debug!(%error, "client connection")).is_ok())
+        let end = connection.poll(cx);
+        arm_sooner(&watch, timer.as_mut(), cx);
+        end.map(|end| end.inspect_err(|error| tracing::debug!(%error, "client connection")).is_ok())
     })
     .await;
     let tunnel = peer.tunnel.take().filter(|_| is_whole);
@@ -148,6 +148,16 @@ async fn serve(stream: Stream, http: &http1::Builder, current: Rc<Current>, peer
         let Parts { io, read_buf, .. } = connection.into_parts();
         // Rare, and not to be part of what every connection is.
         Box::pin(tunnel.run(io.into_inner(), read_buf, &watch, place)).await;
+    }
+}
+
+/// Arms the timer anew if what was just done must be looked at before it runs out.
+pub(super) fn arm_sooner(watch: &Watch, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) {
+    if let Some(sooner) = watch.sooner() {
+        timer.as_mut().reset(sooner.into());
+        if timer.poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::connection::{Peer, overdue};
+use super::connection::{Peer, arm_sooner, overdue};
 use super::connections::{Connections, Place, Stage};
 use super::core::Current;
 use super::stream::Stream;
@@ -135,7 +135,9 @@ impl Seat {
             if overdue(&self.watch, timer.as_mut(), cx) {
                 return Poll::Ready(());
             }
-            stream.as_mut().poll(cx)
+            let end = stream.as_mut().poll(cx);
+            arm_sooner(&self.watch, timer.as_mut(), cx);
+            end
         })
         .await;
     }

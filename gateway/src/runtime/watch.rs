@@ -3,8 +3,8 @@
 //! Each connection has one [`Watch`]. Streams and bodies note in it what they wait for, which costs a store; one
 //! lazily armed timer of the connection asks now and then what is overdue. Every limit is at least
 //! [`Limits::tick`], and the timer is never armed further away than that, so no limit is ever noticed late. Only the
-//! end of a token may come sooner than a tick, and is then noticed within one. A revocation is noticed by the core
-//! ([`Watch::end_if`]).
+//! end of a token and the shorter limits of a route may come sooner: then the connection arms its timer anew
+//! ([`Watch::sooner`]). A revocation is noticed by the core ([`Watch::end_if`]).
 //!
 //! Knows nothing of HTTP messages; whoever waits decides what an expiry means.
 
@@ -16,6 +16,9 @@ use crate::tokens::Verified;
 
 /// How long a rate is measured before it is judged.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// What an answer has at least, also when the token's end came while the upstream was at work: most are whole by then.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The limits of every connection.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +119,12 @@ impl Rate {
 /// What one connection waits for.
 #[derive(Debug)]
 pub struct Watch {
-    limits: Limits,
+    /// Of every request, unless its route has its own.
+    common: Limits,
+    limits: Cell<Limits>,
+    /// When the timer will run out, and when it should instead.
+    armed: Cell<Instant>,
+    sooner: Cell<Option<Instant>>,
     client: Cell<Client>,
     upload: Cell<Upload>,
     upload_rate: Cell<Rate>,
@@ -139,7 +147,10 @@ impl Watch {
     /// A connection that has just been accepted: its first head is awaited.
     pub fn new(limits: Limits, now: Instant) -> Self {
         Self {
-            limits,
+            common: limits,
+            limits: Cell::new(limits),
+            armed: Cell::new(now + limits.tick()),
+            sooner: Cell::default(),
             client: Cell::new(Client::Head(now)),
             upload: Cell::new(Upload::Done),
             upload_rate: Cell::default(),
@@ -176,12 +187,36 @@ impl Watch {
 
     /// How long a head, or a handshake before the first one, may take.
     pub const fn head_limit(&self) -> Duration {
-        self.limits.head
+        self.common.head
     }
 
     /// The first time at which to ask [`Watch::check`].
     pub fn first_check(&self, now: Instant) -> Instant {
-        now + self.limits.tick()
+        self.armed.set(now + self.common.tick());
+        self.armed.get()
+    }
+
+    /// A time before the one that was last said, if [`Watch::check`] must be asked by then.
+    pub fn sooner(&self) -> Option<Instant> {
+        self.sooner.take()
+    }
+
+    fn look_by(&self, at: Instant) {
+        if at < self.armed.get() {
+            self.armed.set(at);
+            self.sooner.set(Some(at));
+        }
+    }
+
+    /// The request's route has limits of its own. They hold until the answer is complete.
+    pub fn limit(&self, first_byte: Duration, idle: Duration, now: Instant) {
+        self.limits.set(Limits { first_byte, idle, ..self.common });
+        self.look_by(now + self.tick());
+    }
+
+    /// Short enough for what comes after the exchange, too.
+    fn tick(&self) -> Duration {
+        self.limits.get().tick().min(self.common.tick())
     }
 
     /// Bytes came in; between requests they begin a head.
@@ -211,6 +246,7 @@ impl Watch {
             Client::Head(_) | Client::Idle(_) | Client::Resting(_) | Client::Busy => Instant::now(),
         };
         self.client.set(Client::Busy);
+        self.limits.set(self.common);
         self.answered.set(false);
         self.upload.set(Upload::Done);
         self.first_byte.set(None);
@@ -288,6 +324,11 @@ impl Watch {
     pub fn answer_started(&self) {
         self.first_byte.set(None);
         self.streaming.set(true);
+        if let Some(end) = self.token_end.get().filter(|&end| end < self.armed.get()) {
+            let end = end.max(Instant::now() + LAST_WORD);
+            self.token_end.set(Some(end));
+            self.look_by(end);
+        }
     }
 
     /// Until when the caller's token is good: no answer goes on for longer.
@@ -356,8 +397,18 @@ impl Watch {
 
     /// Is anything overdue?
     pub fn check(&self, now: Instant) -> Verdict {
-        let next = now + self.limits.tick();
-        let connection = [self.client_deadline(), self.write.get().map(|since| since + self.limits.idle)];
+        let verdict = self.judge(now);
+        if let Verdict::Fine(next) | Verdict::Expired(next) = verdict {
+            self.armed.set(next);
+            self.sooner.set(None);
+        }
+        verdict
+    }
+
+    fn judge(&self, now: Instant) -> Verdict {
+        let next = now + self.tick();
+        let idle = self.limits.get().idle;
+        let connection = [self.client_deadline(), self.write.get().map(|since| since + idle)];
         if connection.iter().flatten().any(|&deadline| deadline <= now) {
             return Verdict::Close;
         }
@@ -385,23 +436,24 @@ impl Watch {
 
     fn client_deadline(&self) -> Option<Instant> {
         match self.client.get() {
-            Client::Idle(since) | Client::Resting(since) => Some(since + self.limits.idle),
-            Client::Head(since) => Some(since + self.limits.head),
+            Client::Idle(since) | Client::Resting(since) => Some(since + self.common.idle),
+            Client::Head(since) => Some(since + self.common.head),
             Client::Busy => None,
         }
     }
 
     fn exchange_deadlines(&self) -> [Option<(Instant, Expired)>; 4] {
+        let limits = self.limits.get();
         let (upload, uploading) = match self.upload.get() {
             Upload::Done => (None, false),
-            Upload::Sending(since) => (Some((since + self.limits.idle, Expired::UploadStalled)), true),
+            Upload::Sending(since) => (Some((since + limits.idle, Expired::UploadStalled)), true),
             Upload::Receiving(since) => (Some((self.upload_deadline(since), Expired::Upload)), true),
         };
         let first_byte = self.first_byte.get().filter(|_| !uploading);
         [
             upload,
-            first_byte.map(|since| (since + self.limits.first_byte, Expired::FirstByte)),
-            self.download.get().map(|since| (since + self.limits.idle, Expired::Download)),
+            first_byte.map(|since| (since + limits.first_byte, Expired::FirstByte)),
+            self.download.get().map(|since| (since + limits.idle, Expired::Download)),
             self.token_end.get().filter(|_| self.streaming.get()).map(|end| (end, Expired::Token)),
         ]
     }
@@ -409,8 +461,8 @@ impl Watch {
     /// A body is overdue when nothing moves, or when a whole window of waiting brought too little.
     fn upload_deadline(&self, since: Instant) -> Instant {
         let rate = self.upload_rate.get();
-        let idle = since + self.limits.idle;
-        if rate.is_enough(self.limits.min_rate) {
+        let idle = since + self.limits.get().idle;
+        if rate.is_enough(self.common.min_rate) {
             return idle;
         }
         idle.min(since + rate.before + RATE_WINDOW.saturating_sub(rate.waited))
@@ -420,7 +472,7 @@ impl Watch {
     fn close_rate_window(&self, now: Instant) {
         let Upload::Receiving(since) = self.upload.get() else { return };
         let rate = self.upload_rate.get();
-        if rate.is_enough(self.limits.min_rate) && rate.waited_until(now, since) >= RATE_WINDOW {
+        if rate.is_enough(self.common.min_rate) && rate.waited_until(now, since) >= RATE_WINDOW {
             self.upload_rate.set(Rate { before: now - since, ..Rate::default() });
         }
     }

@@ -176,3 +176,27 @@ async fn a_connection_to_an_upstream_that_does_not_read_is_given_up() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_route_may_have_limits_of_its_own() {
+    let orders = silent().await;
+    let tables = "[[routes]]\npath = \"/quick\"\nupstream = \"orders\"\naccess = \"public\"\n\
+                  timeouts = { first_byte = \"100ms\" }\n";
+    let gateway = Setup { tables, ..Setup::of(&orders) }.start().await;
+    let since = Instant::now();
+    gateway.ask("GET /quick", &[]).await.expect(504, "gateway_timeout");
+    assert!(since.elapsed() < Duration::from_secs(9), "sooner than the connection would have looked");
+
+    let patient = Setup {
+        timeouts: "first_byte = \"200ms\"",
+        tables: &tables.replace("100ms", "10m"),
+        ..Setup::of(&orders)
+    };
+    let gateway = patient.start().await;
+    let mut waiting = gateway.client().await;
+    waiting.send("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    gateway.ask("GET /public", &[]).await.expect(504, "gateway_timeout");
+    gateway.ask("GET /public", &[]).await.expect(504, "gateway_timeout");
+    let answered = tokio::time::timeout(Duration::from_millis(100), waiting.head()).await;
+    assert!(answered.is_err(), "the other route waits on");
+}

@@ -1,6 +1,6 @@
 //! Access tokens at the door: who gets in, and what happens while keys come, go and fail.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use test_support::eventually;
@@ -205,4 +205,36 @@ async fn an_endless_answer_ends_with_its_token() {
         lines += 1;
     }
     assert!(lines > 2, "it flowed before");
+}
+
+/// Sends something now and then, for ever.
+async fn event_stream() -> Upstream {
+    Upstream::raw(|mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        while stream.write_all(b"1\r\n\n\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_that_flows_ends_with_its_token() {
+    let (orders, issuer) = (event_stream().await, Issuer::new().await);
+    let gateway = Setup::with(&orders, &issuer).start().await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = issuer.token_with("k1", json!({ "exp": now + 2 }));
+    let mut client = gateway.client().await;
+    client
+        .send(format!("GET /private HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"))
+        .await;
+    assert_eq!(client.head().await.unwrap().0, 200);
+    let since = Instant::now();
+    while client.line().await.is_some() {}
+    assert!(
+        since.elapsed() < Duration::from_secs(7),
+        "{:?}: not at the connection's next look",
+        since.elapsed()
+    );
 }

@@ -158,3 +158,37 @@ fn a_client_that_does_not_read_is_let_go_with_its_token() {
     watch.write_moved();
     assert!(matches!(watch.check(after(start, 6)), Verdict::Fine(_)));
 }
+
+#[test]
+fn a_routes_own_limits_hold_for_its_request_only() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.first_check(start);
+    watch.request_started();
+    watch.limit(Duration::from_secs(2), Duration::from_secs(300), start);
+    assert_eq!(watch.sooner(), Some(after(start, 2)));
+    watch.answer_awaited(start);
+    assert!(matches!(watch.check(after(start, 2)), Verdict::Expired(_)));
+    watch.answer_started();
+    watch.download.set(Some(start));
+    assert!(matches!(watch.check(after(start, 299)), Verdict::Fine(_)));
+    watch.request_finished(after(start, 299));
+    assert_eq!(watch.check(after(start, 359)), Verdict::Close, "between requests");
+}
+
+#[test]
+fn the_timer_is_armed_for_a_token_that_ends_before() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    watch.first_check(start);
+    watch.request_started();
+    watch.token_ends(after(start, 5));
+    assert_eq!(watch.sooner(), None, "no answer flows");
+    watch.answer_started();
+    assert_eq!(watch.sooner(), Some(after(start, 5)));
+    watch.request_started();
+    watch.token_ends(start);
+    watch.answer_started();
+    assert!(matches!(watch.check(Instant::now()), Verdict::Fine(_)), "an answer may begin, and be whole");
+    assert!(matches!(watch.check(after(start, 2)), Verdict::Expired(_)));
+}
