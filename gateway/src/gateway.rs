@@ -166,7 +166,7 @@ async fn pass(
         return Ok(preflight(headers));
     }
     let route = routes.find(path, &parts.method)?;
-    exchange.routed(&route.path);
+    exchange.routed(route.id);
     if let Some(timeouts) = &route.timeouts {
         peer.watch.limit(timeouts.first_byte, timeouts.idle, arrival.instant);
     }

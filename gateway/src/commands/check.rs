@@ -135,7 +135,7 @@ fn methods_and_path(route: &Route) -> String {
 }
 
 fn path_of(route: &Route) -> &str {
-    if route.path.is_empty() { "/" } else { &route.path }
+    route.written()
 }
 
 /// An access in words.

@@ -41,7 +41,7 @@ pub fn explain(question: &Question, config: &Config) -> Result<String, NoRequest
 }
 
 fn describe(route: &Route, config: &Config, text: &mut String) {
-    let path = if route.path.is_empty() { "/" } else { &route.path };
+    let path = route.written();
     let upstream = config.upstream(route.upstream);
     let servers = upstream.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     // Writing to a String does not fail.

@@ -14,6 +14,7 @@ mod routes;
 mod upstreams;
 mod values;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -300,6 +301,13 @@ pub struct Rates {
     pub client: Option<Limit>,
 }
 
+impl Route {
+    /// The path as people write it.
+    pub fn written(&self) -> &str {
+        if self.path.is_empty() { "/" } else { &self.path }
+    }
+}
+
 /// Who may call a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
@@ -343,6 +351,12 @@ impl Config {
     pub fn upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
         let named = |name: &str| older.upstreams.iter().position(|upstream| upstream.name == name);
         self.upstreams.iter().map(|upstream| named(&upstream.name).map(UpstreamId)).collect()
+    }
+
+    /// Where each route stood in an older configuration, by its path.
+    pub fn routes_of(&self, older: &Self) -> Vec<Option<usize>> {
+        let known: HashMap<_, _> = older.routes.iter().map(|route| (&route.path, route.id)).collect();
+        self.routes.iter().map(|route| known.get(&route.path).copied()).collect()
     }
 
     /// The same, of those only of which nothing has changed. Certificates may have, in files of the same names.

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 
 use super::principal::Principal;
 use super::trace::Trace;
-use crate::config::UpstreamId;
+use crate::config::{Route, UpstreamId};
 use crate::runtime::access_log::Line;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::TokenResult;
@@ -35,7 +35,7 @@ pub struct Exchange {
     user: HeaderValue,
     upstream: Option<UpstreamId>,
     answerer: Option<Answerer>,
-    /// How much of the path is the route's.
+    /// Its index in the configuration.
     route: Option<usize>,
     token: Option<TokenResult>,
     refused: Option<&'static str>,
@@ -115,9 +115,9 @@ impl Exchange {
         &self.request_id
     }
 
-    /// The request belongs to a route, whose path is the beginning of its own.
-    pub const fn routed(&mut self, path: &str) {
-        self.route = Some(path.len());
+    /// The request belongs to the route of this index.
+    pub const fn routed(&mut self, route: usize) {
+        self.route = Some(route);
     }
 
     /// The token that came with it was dealt with.
@@ -192,6 +192,10 @@ impl Exchange {
 }
 
 impl Exchange {
+    fn route_path(&self) -> Option<&str> {
+        self.core.gateway.config.routes.get(self.route?).map(Route::written)
+    }
+
     /// Rare: sampled requests only.
     #[cold]
     fn span(&self, trace: Trace, took: Duration) -> Span {
@@ -202,7 +206,7 @@ impl Exchange {
             took,
             method: self.method.clone(),
             path: path.to_owned(),
-            route: self.route.and_then(|length| path.get(..length)).map(str::to_owned),
+            route: self.route_path().map(str::to_owned),
             upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)).to_owned(),
             status: self.status,
             request_id: self.request_id.clone(),
@@ -219,6 +223,9 @@ impl Drop for Exchange {
             None => self.core.metrics.answered(self.upstream, self.status, took, self.bytes),
             Some(received) => self.core.metrics.websocket_closed(self.upstream, received, self.bytes),
         }
+        if let Some(route) = self.route {
+            self.core.metrics.routed(route, self.status);
+        }
         if let (Some(spans), Some(trace)) = (&self.core.spans, self.trace.filter(|trace| trace.sampled)) {
             spans.record(self.span(trace, took));
         }
@@ -226,7 +233,7 @@ impl Drop for Exchange {
             at: self.at,
             method: &self.method,
             path: self.uri.path(),
-            route: self.route.and_then(|length| self.uri.path().get(..length)),
+            route: self.route_path(),
             decision: match (self.upstream, self.refused) {
                 (Some(_), _) => "forward",
                 (None, Some(_)) => "refuse",

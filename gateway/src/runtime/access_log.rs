@@ -30,7 +30,7 @@ pub struct Line<'a> {
     pub method: &'a Method,
     /// The request's path, as sent.
     pub path: &'a str,
-    /// The path of the route that it belongs to, without a slash at its end; none if it has none.
+    /// The path of the route that it belongs to, if it belongs to one.
     pub route: Option<&'a str>,
     /// What became of it: `forward`, `refuse`, or `answer` for what the gateway answers by itself.
     pub decision: &'static str,
@@ -170,7 +170,7 @@ fn json(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
     }
     word(out, b",\"decision\":\"", line.decision.as_bytes());
     word(out, b",\"reason\":\"", line.reason.unwrap_or_default().as_bytes());
-    word(out, b",\"route\":\"", route(line).as_bytes());
+    word(out, b",\"route\":\"", line.route.unwrap_or_default().as_bytes());
     word(out, b",\"token\":\"", line.token.unwrap_or_default().as_bytes());
     word(out, b",\"upstream\":\"", line.upstream.as_bytes());
     word(out, b",\"server\":\"", line.server.as_bytes());
@@ -197,11 +197,6 @@ fn word(out: &mut Vec<u8>, begin: &[u8], value: &[u8]) {
         out.extend_from_slice(value_or_nothing(value));
         out.push(b'"');
     }
-}
-
-/// As the configuration has it.
-fn route<'a>(line: &Line<'a>) -> &'a str {
-    line.route.map_or("", |path| if path.is_empty() { "/" } else { path })
 }
 
 fn pretty(out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {

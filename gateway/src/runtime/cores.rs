@@ -41,7 +41,10 @@ impl Cores {
             let (sockets, inbox) = mpsc::unbounded_channel();
             let load = Arc::new(AtomicUsize::new(0));
             let (switch, switched) = mpsc::unbounded_channel();
-            let metrics = Arc::new(CoreMetrics::new(shared.generation.clusters.len()));
+            let metrics = Arc::new(CoreMetrics::new(
+                shared.generation.clusters.len(),
+                shared.generation.gateway.config.routes.len(),
+            ));
             let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox, switched);
             let tell = tell.clone();
             let core = std::thread::Builder::new().name(format!("core-{number}"));

@@ -87,7 +87,18 @@ impl TokenResult {
 pub struct CoreMetrics {
     /// One for each upstream, and the last for requests that reached none.
     upstreams: Box<[Arc<PerUpstream>]>,
+    /// Answers by class of status, one for each route.
+    routes: Box<[Arc<[Counter; 5]>]>,
     whole: Arc<Whole>,
+}
+
+/// Where the counters of a generation are those of the one before, by upstream and by route.
+#[derive(Debug)]
+pub struct Kept {
+    /// The ids that upstreams had.
+    pub upstreams: Vec<Option<UpstreamId>>,
+    /// The indices that routes had.
+    pub routes: Vec<Option<usize>>,
 }
 
 /// By the position of the code in [`codes::ALL`].
@@ -124,26 +135,40 @@ struct PerUpstream {
 }
 
 impl CoreMetrics {
-    /// All zero, for so many upstreams.
-    pub fn new(upstreams: usize) -> Self {
+    /// All zero, for so many upstreams and routes.
+    pub fn new(upstreams: usize, routes: usize) -> Self {
         let upstreams = (0..=upstreams).map(|_| Arc::default()).collect();
-        Self { upstreams, whole: Arc::default() }
+        let routes = (0..routes).map(|_| Arc::default()).collect();
+        Self { upstreams, routes, whole: Arc::default() }
     }
 
-    /// The same counters for the next generation, whose upstreams had these ids in this one. One that is new begins at
-    /// zero; one that is gone is forgotten with the last request to it.
-    pub fn for_next(&self, upstreams: &[Option<UpstreamId>]) -> Self {
-        let kept = |id: &Option<UpstreamId>| {
+    /// The same counters for the next generation. An upstream or route that is new begins at zero; one that is gone is
+    /// forgotten with the last request to it.
+    pub fn for_next(&self, kept: &Kept) -> Self {
+        let upstream = |id: &Option<UpstreamId>| {
             id.map_or_else(Arc::default, |UpstreamId(index)| Arc::clone(&self.upstreams[index]))
         };
+        let route =
+            |index: &Option<usize>| index.map_or_else(Arc::default, |index| Arc::clone(&self.routes[index]));
         let none = self.upstreams.last().cloned();
-        Self { upstreams: upstreams.iter().map(kept).chain(none).collect(), whole: Arc::clone(&self.whole) }
+        Self {
+            upstreams: kept.upstreams.iter().map(upstream).chain(none).collect(),
+            routes: kept.routes.iter().map(route).collect(),
+            whole: Arc::clone(&self.whole),
+        }
+    }
+
+    /// A request to a route is over.
+    pub fn routed(&self, route: usize, status: StatusCode) {
+        if let Some(counters) = self.routes.get(route) {
+            counters[class(status)].add(1);
+        }
     }
 
     /// An answer is complete.
     pub fn answered(&self, upstream: Option<UpstreamId>, status: StatusCode, took: Duration, bytes: u64) {
         let per = self.upstream(upstream);
-        per.statuses[usize::from(status.as_u16() / 100).clamp(1, 5) - 1].add(1);
+        per.statuses[class(status)].add(1);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|&bound| micros <= bound).unwrap_or(BOUNDS.len());
         per.durations[bucket].add(1);
@@ -211,4 +236,9 @@ impl CoreMetrics {
         let none = self.upstreams.len() - 1;
         &self.upstreams[upstream.map_or(none, |UpstreamId(index)| index.min(none))]
     }
+}
+
+/// 0 for 1xx, and so on.
+fn class(status: StatusCode) -> usize {
+    usize::from(status.as_u16() / 100).clamp(1, 5) - 1
 }

@@ -68,6 +68,6 @@ impl Probe for GatewayProbe {
             callers_forgotten: serving.gateway.callers.forgotten(),
             spans: self.span_counts.as_ref().map(|counts| counts.get()),
         };
-        render(&serving.metrics, &serving.clusters, gauges)
+        render(&serving.metrics, &serving.clusters, &serving.gateway.config.routes, gauges)
     }
 }

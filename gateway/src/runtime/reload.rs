@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::core::Next;
 use super::generation::{Prepared, Upkeep};
-use super::metrics::CoreMetrics;
+use super::metrics::{CoreMetrics, Kept};
 use super::watched_files::WatchedFiles;
 use super::{StartError, upstreams};
 use crate::config::{Config, ConfigError};
@@ -156,7 +156,8 @@ impl Reloader {
         let gateway = Arc::clone(&generation.gateway);
         self.watching = upstreams::keep_true(&generation.clusters, &gateway.config.upstreams);
         self.serving.send_modify(|serving| {
-            let kept = gateway.config.upstreams_of(&serving.gateway.config);
+            let (new, old) = (&gateway.config, &serving.gateway.config);
+            let kept = Kept { upstreams: new.upstreams_of(old), routes: new.routes_of(old) };
             for (core, metrics) in self.cores.iter().zip(&mut serving.metrics) {
                 *metrics = Arc::new(metrics.for_next(&kept));
                 // A core that has stopped takes the process with it.

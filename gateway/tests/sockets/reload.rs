@@ -39,6 +39,10 @@ async fn thousands_of_requests_and_none_notices() {
     assert_eq!((gateway.reloads("success").await, gateway.reloads("failure").await), (10, 0));
     let counted = gateway.metric("gateway_requests_total{upstream=\"orders\",status=\"2xx\"}").await;
     assert_eq!(counted, answered as u64, "a reload loses no counter");
+    let route = async |path| {
+        gateway.metric(&format!("gateway_route_requests_total{{route=\"{path}\",status=\"2xx\"}}")).await
+    };
+    assert_eq!(route("/private").await + route("/public").await, counted);
 }
 
 #[tokio::test]

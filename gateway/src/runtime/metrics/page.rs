@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use problem::codes;
 
 use super::{BOUNDS, CoreMetrics, Counter, TokenResult};
+use crate::config::Route;
 use crate::pipeline::limit::Scope;
 use crate::runtime::reload::Reloads;
 use crate::tokens::{FeedStatus, KINDS};
@@ -37,11 +38,17 @@ pub struct Gauges {
 }
 
 /// All metrics in the Prometheus text format; `clusters` are the upstreams' in the order of their ids.
-pub fn render(cores: &[Arc<CoreMetrics>], clusters: &[Arc<Cluster>], gauges: Gauges) -> String {
+pub fn render(
+    cores: &[Arc<CoreMetrics>],
+    clusters: &[Arc<Cluster>],
+    routes: &[Route],
+    gauges: Gauges,
+) -> String {
     let names: Vec<_> = clusters.iter().map(|cluster| cluster.name().to_owned()).collect();
     let names = &names[..];
     let mut page = Page { text: String::with_capacity(8192), cores };
     page.requests(names);
+    page.routes(routes);
     page.durations(names);
     page.upstreams(names);
     page.servers(clusters);
@@ -101,6 +108,21 @@ impl Page<'_> {
         for (index, upstream) in with_none(names).enumerate() {
             let count = self.sum(|core| &core.upstreams[index].bytes);
             self.line(name, &format!("upstream=\"{upstream}\""), count);
+        }
+    }
+
+    /// Only what has occurred.
+    fn routes(&mut self, routes: &[Route]) {
+        let name = "gateway_route_requests_total";
+        self.head(name, "counter", "Answered requests by route, refused ones included.");
+        for route in routes {
+            for class in 0..5 {
+                let count = self.sum(|core| &core.routes[route.id][class]);
+                if count > 0 {
+                    let labels = format!("route=\"{}\",status=\"{}xx\"", route.written(), class + 1);
+                    self.line(name, &labels, count);
+                }
+            }
         }
     }
 
@@ -284,7 +306,7 @@ mod tests {
 
     #[test]
     fn cores_are_summed() {
-        let cores: Vec<_> = (0..2).map(|_| Arc::new(CoreMetrics::new(1))).collect();
+        let cores: Vec<_> = (0..2).map(|_| Arc::new(CoreMetrics::new(1, 1))).collect();
         let orders = UpstreamId(0);
         cores[0].answered(Some(orders), StatusCode::OK, Duration::from_micros(600), 10);
         cores[1].answered(Some(orders), StatusCode::CREATED, Duration::from_secs(60), 5);
@@ -299,6 +321,7 @@ mod tests {
         let text = render(
             &cores,
             &[Arc::new(Cluster::new("orders", Vec::new()))],
+            &[],
             Gauges { connections: 3, has_keys: true, feed: Some(feed), ..Gauges::default() },
         );
         for line in [
