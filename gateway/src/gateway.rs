@@ -28,7 +28,7 @@ use crate::pipeline::principal::Principal;
 use crate::pipeline::strip::Behind;
 use crate::pipeline::trace::{self, Trace};
 use crate::pipeline::upgrade::Handshake;
-use crate::pipeline::{ask, authorize, canonical, https, limit};
+use crate::pipeline::{ask, authorize, canonical, https, limit, rewrite};
 use crate::rates::RateTable;
 use crate::runtime::connection::Peer;
 use crate::runtime::core::{Core, Purpose};
@@ -195,40 +195,27 @@ async fn pass(
         return Ok(ask::answer(&parts.headers));
     }
     trace::pass_on(exchange.trace(), &mut parts.headers);
+    rewrite::apply(route.request_headers.as_ref(), &mut parts.headers);
     if let Some(handshake) = &handshake {
         handshake.write(&mut parts.headers);
     }
 
     let request = Request::from_parts(parts, body.limited(route.body));
-    let upstream = core.upstream(route.upstream);
-    match forward(
-        upstream,
-        request,
-        handshake.as_ref(),
-        &peer.watch,
-        config.timeouts.connect,
-        arrival.instant,
-    )
-    .await
-    {
-        Ok((mut answer, answerer)) => {
-            exchange.answered_by(answerer);
-            if let Some(verified) = verified {
-                peer.watch.answers(verified);
-            }
-            identity.clean_answer(answer.headers_mut());
-            cors::strip(answer.headers_mut());
-            if let Some(handshake) = handshake.filter(|_| answer.status() == StatusCode::SWITCHING_PROTOCOLS)
-            {
-                handshake.complete(answer.headers_mut());
-            }
-            Ok(answer)
-        }
-        Err(error) => {
-            core.failed(route.upstream, &error, exchange.request_id());
-            Err(error.rejection())
-        }
+    let (upstream, timeouts) = (core.upstream(route.upstream), &config.timeouts);
+    let sent = forward(upstream, request, handshake.as_ref(), &peer.watch, timeouts.connect, arrival.instant);
+    let failed = |error| core.failed(route.upstream, &error, exchange.request_id());
+    let (mut answer, answerer) = sent.await.map_err(failed)?;
+    exchange.answered_by(answerer);
+    if let Some(verified) = verified {
+        peer.watch.answers(verified);
     }
+    identity.clean_answer(answer.headers_mut());
+    cors::strip(answer.headers_mut());
+    rewrite::apply(route.response_headers.as_ref(), answer.headers_mut());
+    if let Some(handshake) = handshake.filter(|_| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        handshake.complete(answer.headers_mut());
+    }
+    Ok(answer)
 }
 
 /// Counts the exchange among what is under way, where there is a limit to that.

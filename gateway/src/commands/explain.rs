@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::check::{access, rate, rates, revocations, timeouts};
+use super::check::{access, rate, rates, revocations, rewrites, timeouts};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
 use crate::pipeline::match_route::Routes;
@@ -60,6 +60,9 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     }
     if let Some(own) = route.timeouts {
         let _ = writeln!(text, "timeouts  {}", timeouts(own));
+    }
+    for (whose, rules) in rewrites(route) {
+        let _ = writeln!(text, "headers   of the {whose}: {rules}");
     }
     if route.strip > 0 {
         let _ = writeln!(text, "stripped  {} of the path", &route.path[..route.strip]);

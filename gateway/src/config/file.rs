@@ -199,6 +199,17 @@ pub(super) struct Route {
     pub(super) concurrency: Option<NonZeroUsize>,
     pub(super) strip_prefix: Option<Spanned<StripText>>,
     pub(super) timeouts: Option<RouteTimeouts>,
+    #[serde(default)]
+    pub(super) request_headers: HeaderRules,
+    #[serde(default)]
+    pub(super) response_headers: HeaderRules,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HeaderRules {
+    pub(super) set: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(super) remove: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod expand;
 mod file;
+mod headers;
 mod policy_tests;
 mod rates;
 mod routes;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::Authority;
-use http::{Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use identity::RootKey;
 use ipnet::IpNet;
 use process::telemetry::LogSettings;
@@ -277,6 +278,10 @@ pub struct Route {
     pub rates: Rates,
     /// How many of its requests may be under way at once; `None` is no limit.
     pub concurrency: Option<usize>,
+    /// What is added to its requests and taken out of them.
+    pub request_headers: Option<HeaderRules>,
+    /// Likewise of its upstream's answers.
+    pub response_headers: Option<HeaderRules>,
     /// Its own time limits; `None`: those of all.
     pub timeouts: Option<RouteTimeouts>,
     /// How many bytes of the path the upstream does not see: whole segments, and no more than [`Route::path`].
@@ -288,6 +293,15 @@ impl Route {
     pub fn seen_path(&self) -> &str {
         self.path.get(self.strip..).unwrap_or_default()
     }
+}
+
+/// What happens to headers besides what the stages do; never to one that is theirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// Removed.
+    pub remove: Vec<HeaderName>,
+    /// Set, in place of whatever was there.
+    pub set: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// How often one caller may ask; `None` is no limit.

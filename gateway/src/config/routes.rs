@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::check::{Complaints, some_time};
 use super::file::StripText;
 use super::values::DurationText;
-use super::{Route, RouteTimeouts, Timeouts, UpstreamId, file, rates, upstreams};
-use crate::pipeline::canonical;
+use super::{Route, RouteTimeouts, Timeouts, UpstreamId, file, headers, rates, upstreams};
+use crate::pipeline::{canonical, rewrite};
 
 /// What holds for routes that do not say.
 #[derive(Clone, Copy)]
@@ -57,6 +57,8 @@ pub(super) fn routes(
             rates: rates::of_route(&path, &route.rate, common.rates),
             concurrency: route.concurrency.map(usize::from),
             strip,
+            request_headers: headers::rules(&route.request_headers, rewrite::may_change_request, wrong),
+            response_headers: headers::rules(&route.response_headers, rewrite::may_change_answer, wrong),
             timeouts: route.timeouts.map(|own| timeouts(&own, common.timeouts, wrong)),
             path,
             upstream,

@@ -29,6 +29,8 @@ pub(crate) fn route(path: &str) -> Route {
         rates: Rates::default(),
         concurrency: None,
         timeouts: None,
+        request_headers: None,
+        response_headers: None,
         strip: 0,
     }
 }
@@ -542,4 +544,23 @@ fn a_proxys_word_needs_a_trusted_proxy() {
     check_replaced(line, "proxy_protocol = true", &[(4, "needs `trusted_proxies`")]);
     let text = SMALL.replace(line, &format!("proxy_protocol = true\n{line}"));
     check(&text, &[KEY], &[(4, "without [tls]")]);
+}
+
+#[test]
+fn no_rule_is_about_a_header_of_the_gateways() {
+    let route = "[[routes]]\npath = \"/b\"\nupstream = \"auth\"\naccess = \"public\"\n";
+    let check = |rules: &str, expected: &[(usize, &str)]| check_added(&format!("{route}{rules}\n"), expected);
+    check("request_headers = { set = { X-Key = \"${IDENTITY_KEY}\" }, remove = [\"User-Agent\"] }", &[]);
+    check("response_headers = { remove = [\"Server\"] }", &[]);
+    check(
+        "request_headers = { set = { x-user-id = \"root\" } }",
+        &[(19, "\"x-user-id\" is the gateway's own")],
+    );
+    check("request_headers = { remove = [\"Authorization\"] }", &[(19, "gateway's own")]);
+    check("response_headers = { set = { Set-Cookie = \"a\" } }", &[(19, "gateway's own")]);
+    check("request_headers = { remove = [\"X A\"] }", &[(19, "is no name of a header")]);
+    check("request_headers = { set = { X-A = \"a\\r\\nX-B: b\" } }", &[(19, "is no value of a header")]);
+    check("request_headers = { set = { X-A = \"a \" } }", &[(19, "is no value of a header")]);
+    check("response_headers = { set = { X-A = \"a\" }, remove = [\"x-a\"] }", &[(19, "named twice")]);
+    check("response_headers = { add = { X-A = \"a\" } }", &[(19, "unknown field")]);
 }

@@ -130,7 +130,7 @@ impl Identity {
 }
 
 /// Whether a client's header may reach an upstream, `Authorization` and `Cookie` apart.
-fn passes(name: &str) -> bool {
+pub(super) fn passes(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !is_for_one_hop(name)
         && !matches!(name, "host" | "content-length" | "expect")
@@ -146,7 +146,7 @@ fn is_spoofed(name: &str) -> bool {
 }
 
 /// RFC 9110 section 7.6.1, and what was once in its list. `Trailer` goes too: trailers do not pass.
-fn is_for_one_hop(name: &str) -> bool {
+pub(super) fn is_for_one_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"

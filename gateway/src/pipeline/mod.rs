@@ -17,6 +17,7 @@ pub mod match_route;
 pub mod observe;
 pub mod principal;
 pub mod rehearse;
+pub mod rewrite;
 pub mod strip;
 pub mod trace;
 pub mod upgrade;

@@ -27,6 +27,7 @@ use super::request_ids::RequestIds;
 use super::spans::{Outlet, Spans};
 use super::trace_ids::TraceIds;
 use crate::config::UpstreamId;
+use crate::error::Rejection;
 use crate::gateway::Gateway;
 use crate::pipeline::body::RequestBody;
 use crate::pipeline::forward::ForwardError;
@@ -163,12 +164,13 @@ impl Core {
         &self.gateway.config.upstream(id).name
     }
 
-    /// Counts and logs an exchange without an answer.
-    pub fn failed(&self, id: UpstreamId, error: &ForwardError, request_id: &HeaderValue) {
+    /// Counts and logs an exchange without an answer, and says what the client is told.
+    pub fn failed(&self, id: UpstreamId, error: &ForwardError, request_id: &HeaderValue) -> Rejection {
         if let Some(how) = error.counts_as() {
             self.metrics.failed(id, how);
         }
         error.log(self.upstream_name(id), request_id);
+        error.rejection()
     }
 
     fn tick(&self) {

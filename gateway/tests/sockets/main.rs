@@ -4,6 +4,7 @@
 
 mod bodies;
 mod forwarding;
+mod header_rules;
 mod http2;
 mod outages;
 mod overload;
