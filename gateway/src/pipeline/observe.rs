@@ -199,13 +199,12 @@ impl Exchange {
     /// Rare: sampled requests only.
     #[cold]
     fn span(&self, trace: Trace, took: Duration) -> Span {
-        let path = self.uri.path();
         Span {
             trace,
             start: self.at,
             took,
             method: self.method.clone(),
-            path: path.to_owned(),
+            path: Span::path(self.uri.path()),
             route: self.route_path().map(str::to_owned),
             upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)).to_owned(),
             status: self.status,

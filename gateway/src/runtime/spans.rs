@@ -23,8 +23,10 @@ use crate::upstream::{ConnectError, Target};
 
 /// Spans that a core keeps until they are handed over, which is once a second.
 const MOST_WAITING: usize = 2048;
-/// Batches that may wait for the collector.
-const BATCHES: usize = 16;
+/// Seconds of every core's batches that may wait for the collector.
+const SECONDS: usize = 4;
+/// Of a path: what a client sends may be long, and spans wait in memory.
+const MOST_OF_PATH: usize = 256;
 /// For one delivery.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Of the collector's answer, which nobody looks at.
@@ -41,7 +43,7 @@ pub struct Span {
     pub took: Duration,
     /// The request's method.
     pub method: Method,
-    /// The request's path, as sent.
+    /// The request's path, as sent; its beginning, if it is long. See [`Span::path`].
     pub path: String,
     /// The path of its route, if it has one.
     pub route: Option<String>,
@@ -99,6 +101,13 @@ enum ExportError {
     Timeout,
 }
 
+impl Span {
+    /// As much of a path as is told.
+    pub fn path(path: &str) -> String {
+        path.get(..MOST_OF_PATH).unwrap_or(path).to_owned()
+    }
+}
+
 impl SpanCounts {
     /// How many were delivered, and how many lost.
     pub fn get(&self) -> (u64, u64) {
@@ -139,7 +148,8 @@ impl Spans {
 
 /// Delivers until the last core is gone and everything is delivered or lost.
 pub(super) fn exporter(collector: Collector) -> (Outlet, impl Future<Output = ()>) {
-    let (out, mut batches) = mpsc::channel::<Vec<Span>>(BATCHES);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (out, mut batches) = mpsc::channel::<Vec<Span>>(SECONDS * cores);
     let counts = Arc::new(SpanCounts::default());
     let outlet = Outlet { out, counts: Arc::clone(&counts) };
     let export = async move {

@@ -54,7 +54,8 @@ async fn a_collector_gets_the_span_that_the_upstream_was_told_of() {
     let [_, trace, span, flags] = told.split('-').collect::<Vec<_>>().try_into().unwrap();
     assert_eq!((trace, flags), (TRACE, "01"));
     assert_ne!(span, "00f067aa0ba902b7");
-    gateway.ask("GET /private", &[]).await.expect(401, "unauthenticated");
+    let long = format!("/private/{}", "x".repeat(1000));
+    gateway.ask(&format!("GET {long}"), &[]).await.expect(401, "unauthenticated");
     // What was not sent yet is sent on the way out.
     gateway.begin_stop();
     gateway.stopped().await;
@@ -88,6 +89,7 @@ async fn a_collector_gets_the_span_that_the_upstream_was_told_of() {
         (&second["parent"], &second["attributes"]["http.response.status_code"]),
         (&"".into(), &401.into())
     );
+    assert_eq!(second["attributes"]["url.path"], long[..256]);
     let all: String =
         collector.seen().iter().map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect();
     for secret in ["secret=1", "ann@example.com", &token] {
