@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use process::Settings;
 use rustls::RootCertStore;
@@ -54,6 +54,9 @@ pub use self::tls::TlsError;
 use crate::config::{Config, Tls, Upstream};
 use crate::rates::RateTable;
 use crate::upstream::RootsError;
+
+/// What the collector gets of the way out.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Why the gateway does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -211,8 +214,9 @@ impl Listening {
         };
         drain.send_replace(true);
         cores.join().await;
-        // The cores are gone, so this ends with what they handed over last.
-        exporting.join_next().await;
+        // The cores are gone, so this ends with what they handed over last, or with our patience: a supervisor has
+        // little more of it, and a collector that hangs would need some seconds for each batch.
+        let _ = tokio::time::timeout(LAST_SPANS, exporting.join_next()).await;
         tracing::info!("stopped");
         writer.map(JoinHandle::join);
         ended
