@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
@@ -116,7 +117,8 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     };
     let mut answer = answer.unwrap_or_else(|rejection| {
         core.metrics.refused(&rejection);
-        refuse(&rejection, &mut exchange)
+        let refused = refuse(&rejection, &mut exchange);
+        if asks { ask::refusal(refused) } else { refused }.map(ResponseBody::whole)
     });
 
     let headers = answer.headers_mut();
@@ -259,8 +261,8 @@ fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
     answer
 }
 
-fn refuse(rejection: &Rejection, exchange: &mut Exchange) -> Response<ResponseBody> {
+fn refuse(rejection: &Rejection, exchange: &mut Exchange) -> Response<Bytes> {
     let problem = rejection.problem();
     exchange.refused(problem.code);
-    problem.response(exchange.request_id().to_str().unwrap_or_default()).map(ResponseBody::whole)
+    problem.response(exchange.request_id().to_str().unwrap_or_default())
 }

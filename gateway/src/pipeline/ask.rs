@@ -4,6 +4,7 @@
 //! decided is left to the very stages that a proxied request goes through. The headers read here are believed only of
 //! a peer in `trusted_proxies`, on the listener that is for this.
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::{InvalidUri, PathAndQuery};
@@ -19,6 +20,9 @@ pub const PATH: &str = "/verify";
 
 static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+
+/// The body of a refusal once more: nginx reads no body of an answer to `auth_request`, but its headers.
+static PROBLEM: HeaderName = HeaderName::from_static("x-problem");
 
 /// What the upstream is told, all of it in every answer: what is copied from it leaves nothing of the client's.
 static TOLD: [&HeaderName; 10] = [
@@ -100,6 +104,15 @@ pub fn answer(identified: &HeaderMap) -> Response<ResponseBody> {
     }
     headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
     answer
+}
+
+/// A refusal, for a proxy that may know only its headers.
+pub fn refusal(mut refused: Response<Bytes>) -> Response<Bytes> {
+    // JSON on one line; control characters are escaped in it.
+    if let Ok(problem) = HeaderValue::from_bytes(refused.body()) {
+        refused.headers_mut().insert(&PROBLEM, problem);
+    }
+    refused
 }
 
 #[cfg(test)]

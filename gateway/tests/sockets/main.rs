@@ -21,4 +21,5 @@ mod tls;
 mod tokens;
 mod tracing;
 mod upstreams;
+mod verify;
 mod websockets;

@@ -41,6 +41,8 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Where proxies ask, if there is such a place.
+    pub(crate) verify: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -103,6 +105,7 @@ impl<'a> Setup<'a> {
         let config = Config::parse(&self.text(), Settings::from_pairs(environment)).unwrap();
         let listening = Listening::start(config, Inherited::default()).unwrap();
         let (address, admin) = (listening.address().unwrap(), listening.admin_address().unwrap());
+        let verify = listening.verify_address().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stop_signal = || {
             Ok(async {
@@ -111,7 +114,7 @@ impl<'a> Setup<'a> {
             })
         };
         let thread = std::thread::spawn(move || listening.serve(stop_signal).unwrap());
-        Gateway { address, admin, stop: Some(stop), thread: Some(thread) }
+        Gateway { address, admin, verify, stop: Some(stop), thread: Some(thread) }
     }
 }
 
