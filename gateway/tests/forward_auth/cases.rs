@@ -1,0 +1,189 @@
+//! What must hold behind any proxy that asks the gateway, told once for all of them.
+
+use identity::{Caller, RootKey, Verifier};
+use time::OffsetDateTime;
+
+use crate::proxies::Proxy;
+use crate::recorder::{Arrived, Recorder};
+use crate::support::{Answer, Client, Gateway, IDENTITY_KEY, Issuer, Setup};
+
+/// The gateway that is asked, and the upstream that is told.
+pub(crate) struct World {
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) orders: Recorder,
+    pub(crate) issuer: Issuer,
+}
+
+/// Names by which somebody might say who is calling, or what was asked for.
+const CLAIMS: [&str; 12] = [
+    "X-User-Id: u-eve",
+    "x-user-id: u-eve",
+    "X-User-Email: eve@example.com",
+    "X-User-Role: ADMIN",
+    "X-Session-Id: s-eve",
+    "X-Request-Id: eve",
+    "Signature-Input: gateway=()",
+    "Signature: gateway=:AA==:",
+    "X_User_Id: u-eve",
+    "x_user_role: ADMIN",
+    "X-Real-Ip: 192.0.2.66",
+    "Forwarded: for=192.0.2.66",
+];
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let (orders, issuer) = (Recorder::new().await, Issuer::new().await);
+        let setup = Setup {
+            servers: vec![orders.server.address],
+            issuer: Some(&issuer),
+            top: "trusted_proxies = [\"127.0.0.1\"]",
+            tables: "[verify]\nlisten = \"127.0.0.1:0\"\n\
+                     [[routes]]\npath = \"/few\"\nupstream = \"orders\"\naccess = \"public\"\nmethods = [\"GET\"]\n\
+                     rate = { address = \"1/h\" }",
+            ..Setup::default()
+        };
+        let gateway = setup.start().await;
+        Self { gateway: Some(gateway), orders, issuer }
+    }
+
+    fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}", self.issuer.token())
+    }
+
+    /// Passes, and arrives once; who is calling by the signature there.
+    async fn passes(&self, proxy: &Proxy, line: &str, headers: &[&str]) -> (Arrived, String) {
+        let answer = ask(proxy, line, headers).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!((answer.status, &*text), (200, "seen"), "{line} {headers:?}");
+        assert!(
+            answer.header("x-user-id").is_none() && answer.header("signature").is_none(),
+            "told the client"
+        );
+        let mut arrived = self.orders.take();
+        assert_eq!(arrived.len(), 1, "{line}: {arrived:?}");
+        let arrived = arrived.pop().unwrap();
+        assert_eq!(arrived.target, line.split(' ').nth(1).unwrap());
+        assert!(!arrived.headers.contains_key("authorization"), "{}", arrived.head);
+        for claim in ["eve", "ADMIN", "192.0.2.66"] {
+            assert!(!arrived.head.contains(claim), "{}", arrived.head);
+        }
+        let caller = caller(&arrived);
+        assert_eq!(caller.client_address, Some([127, 0, 0, 1].into()), "{}", arrived.head);
+        let user = caller.user.map_or(String::new(), |user| user.id);
+        (arrived, user)
+    }
+
+    /// Is refused as the gateway would refuse it, and does not arrive.
+    async fn refuses(&self, proxy: &Proxy, line: &str, headers: &[&str], status: u16, code: &str) -> Answer {
+        let answer = ask(proxy, line, headers).await;
+        assert_eq!(answer.status, status, "{line} {headers:?}: {answer:?}");
+        answer.expect(status, code);
+        let challenges = answer.headers.iter().filter(|(name, _)| name == "www-authenticate").count();
+        assert_eq!(challenges, usize::from(status == 401), "{line}: {answer:?}");
+        assert!(self.orders.take().is_empty(), "{line} {headers:?} arrived");
+        answer
+    }
+}
+
+async fn ask(proxy: &Proxy, line: &str, headers: &[&str]) -> Answer {
+    Client::connect(proxy.address).await.ask(line, headers).await
+}
+
+/// Who is calling, by the gateway's signature; fails the test when a service would not believe it.
+fn caller(arrived: &Arrived) -> Caller {
+    let root = RootKey::new(secret::parse_key(IDENTITY_KEY).unwrap());
+    let verifier = Verifier::new("orders", vec![root.upstream("orders")]);
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let caller = verifier.verify(&arrived.method, &arrived.uri(), &arrived.headers, now);
+    caller.unwrap_or_else(|refusal| panic!("{refusal}: {}", arrived.head))
+}
+
+/// Every case, on one proxy; stops the gateway in the end.
+pub(crate) async fn all(mut world: World, proxy: &Proxy) {
+    true_callers(&world, proxy).await;
+    claims(&world, proxy).await;
+    bodies(&world, proxy).await;
+    refusals(&world, proxy).await;
+    without_a_gateway(&mut world, proxy).await;
+}
+
+async fn true_callers(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    for line in ["GET /private", "GET /private/a%20b;c?x=%2F&y=1", "DELETE /optional/1"] {
+        assert_eq!(world.passes(proxy, line, &[&bearer]).await.1, "u-ann");
+    }
+    for line in ["GET /public", "GET /optional?q"] {
+        let (arrived, user) = world.passes(proxy, line, &[]).await;
+        assert_eq!((&*user, arrived.values("x-user-id")), ("", vec![""]));
+    }
+}
+
+/// What a client says about itself or its request is not believed, by the gateway or by the upstream.
+async fn claims(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    let claims: Vec<&str> = [&[&*bearer], &CLAIMS[..]].concat();
+    assert_eq!(world.passes(proxy, "GET /private", &claims).await.1, "u-ann");
+    assert_eq!(world.passes(proxy, "GET /public", &CLAIMS).await.1, "");
+    let other = [
+        "X-Forwarded-Method: GET",
+        "X-Forwarded-Uri: /public",
+        "X-Forwarded-Host: elsewhere",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-For: 192.0.2.66",
+        "X-Original-Url: /public",
+        "X-Original-Uri: /public",
+        "X-Original-Method: GET",
+        "X-Rewrite-Url: /public",
+        "X-Http-Method-Override: GET",
+    ];
+    world.refuses(proxy, "POST /private", &other, 401, "unauthenticated").await;
+    let (arrived, user) = world.passes(proxy, "DELETE /private", &[&[&*bearer], &other[..]].concat()).await;
+    assert_eq!((&*user, arrived.values("x-forwarded-host")), ("u-ann", vec!["localhost"]));
+    assert_eq!(arrived.values("x-forwarded-proto"), ["http"]);
+}
+
+async fn bodies(world: &World, proxy: &Proxy) {
+    let head = format!("POST /private HTTP/1.1\r\nHost: localhost\r\n{}\r\n", world.bearer());
+    let body = "0123456789".repeat(10_000);
+    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for request in [whole, chunked] {
+        let mut client = Client::connect(proxy.address).await;
+        client.send(request).await;
+        assert_eq!(client.answer(false).await.status, 200);
+        let arrived = world.orders.take().pop().expect("a request");
+        assert!(arrived.body == body.as_bytes(), "{}", arrived.head);
+        assert_eq!(caller(&arrived).user.expect("a user").id, "u-ann");
+    }
+}
+
+async fn refusals(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    for (line, headers, status, code) in [
+        ("GET /private", &[][..], 401, "unauthenticated"),
+        ("GET /private", &["Authorization: Bearer x"], 401, "invalid_token"),
+        ("GET /admin", &[&*bearer], 403, "forbidden"),
+        ("GET /unknown", &[&*bearer], 404, "not_found"),
+        ("GET /private%2fadmin", &[&*bearer], 400, "bad_request"),
+        ("GET /private//admin", &[&*bearer], 400, "bad_request"),
+    ] {
+        world.refuses(proxy, line, headers, status, code).await;
+    }
+    let wrong = world.refuses(proxy, "POST /few", &[], 405, "method_not_allowed").await;
+    assert_eq!(wrong.header("allow").map(|methods| methods.contains("GET")), Some(true));
+    assert_eq!(world.passes(proxy, "GET /few", &[]).await.1, "");
+    let late = world.refuses(proxy, "GET /few", &[], 429, "too_many_requests").await;
+    assert!(late.header("retry-after").is_some());
+}
+
+async fn without_a_gateway(world: &mut World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    let mut gateway = world.gateway.take().unwrap();
+    gateway.begin_stop();
+    gateway.stopped().await;
+    for line in ["GET /public", "GET /private"] {
+        let answer = ask(proxy, line, &[&bearer]).await;
+        assert!((500..600).contains(&answer.status), "{line}: {answer:?}");
+    }
+    assert!(world.orders.take().is_empty());
+}
