@@ -52,7 +52,9 @@ pub struct Gateway {
     /// For the whole process, and by route.
     room: Option<Room>,
     route_rooms: Vec<Option<Room>>,
+    /// For all routes, and by route where it has its own.
     cors: Cors,
+    route_cors: Vec<Option<Cors>>,
     /// By upstream.
     identities: Vec<Identity>,
 }
@@ -85,9 +87,15 @@ impl Gateway {
             behind: Behind::new(&config.routes, config.upstreams.len()),
             routes: Routes::new(config.routes.iter().cloned()),
             cors: Cors::new(&config.cors),
+            route_cors: config.routes.iter().map(|route| route.cors.as_ref().map(Cors::new)).collect(),
             identities: names.enumerate().map(identity).collect(),
             config,
         }
+    }
+
+    /// Which origins may call: this route's own, or else everybody's.
+    fn cors(&self, route: Option<&Route>) -> &Cors {
+        route.and_then(|route| self.route_cors[route.id].as_ref()).unwrap_or(&self.cors)
     }
 }
 
@@ -104,7 +112,7 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let client =
         Client::of(peer.address, peer.shown.is_some(), &parts.headers, &gateway.config.trusted_proxies);
     let request_id = client.request_id(&parts.headers).cloned().unwrap_or_else(|| core.ids.next());
-    let origin = gateway.cors.allowed(&parts.headers).cloned();
+    let origin = cors::origin(&parts.headers).cloned();
     let head = (&parts.method, &parts.uri);
     let sample = gateway.config.tracing.as_ref().map(|tracing| tracing.sample);
     let trace = Trace::of(&parts.headers, client.behind_proxy, sample, &core.trace_ids);
@@ -123,7 +131,7 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
 
     let headers = answer.headers_mut();
     headers.insert(&names::REQUEST_ID, exchange.request_id().clone());
-    gateway.cors.decorate(origin.as_ref(), headers);
+    gateway.cors(exchange.route()).decorate(origin.as_ref(), headers);
     if https::wants_hsts(gateway.config.mode, &client) {
         let (name, value) = https::HSTS;
         headers.insert(name, value);
@@ -150,7 +158,7 @@ async fn pass(
     arrival: Arrival,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let Gateway { config, callers, routes, behind, room, route_rooms, cors, identities, .. } = &*core.gateway;
+    let Gateway { config, callers, routes, behind, room, route_rooms, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
     if parts.version == Version::HTTP_2 {
         canonical::flatten(&mut parts)?;
@@ -163,12 +171,16 @@ async fn pass(
         return Err(NotCanonical::Misdirected.into());
     }
     https::require(config.mode, client, &parts, path)?;
+    let found = routes.at(path);
+    if let Ok(found) = &found {
+        exchange.routed(found.route.id);
+    }
+    let cors = core.gateway.cors(exchange.route());
     // A proxy that asks would pass a preflight on: it answers its own.
     if let Some(headers) = cors.preflight(&parts)?.filter(|_| peer.purpose == Purpose::Proxy) {
         return Ok(preflight(headers));
     }
-    let route = routes.find(path, &parts.method)?;
-    exchange.routed(route.id);
+    let route = found?.taking(&parts.method)?;
     if let Some(timeouts) = &route.timeouts {
         peer.watch.limit(timeouts.first_byte, timeouts.idle, arrival.instant);
     }

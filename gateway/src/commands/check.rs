@@ -5,7 +5,7 @@ use std::path::Path;
 
 use process::Settings;
 
-use crate::config::{Access, Config, ConfigError, HeaderRules, OnStale, Rates, Route, RouteTimeouts};
+use crate::config::{Access, Config, ConfigError, Cors, HeaderRules, OnStale, Rates, Route, RouteTimeouts};
 use crate::pipeline::limit::Scope;
 use crate::rates::{Limit, Rate};
 use crate::runtime::{TlsError, certificates_are_usable, upstream_certificates_are_usable};
@@ -76,10 +76,12 @@ fn policies(route: &Route, config: &Config) -> String {
     let concurrency = route.concurrency.map(|most| format!("{most} at once"));
     let timeouts = route.timeouts.map(timeouts);
     let headers = rewrites(route).map(|(whose, rules)| format!("{whose} headers {rules}"));
+    let cors = route.cors.as_ref().map(|cors| format!("cors {}", origins(cors)));
     let strip = (route.strip > 0).then(|| format!("without {}", &route.path[..route.strip]));
     rates
         .chain(concurrency)
         .chain(timeouts)
+        .chain(cors)
         .chain(headers)
         .chain(strip)
         .chain(body)
@@ -91,6 +93,15 @@ fn policies(route: &Route, config: &Config) -> String {
 /// The time limits of a route that has its own.
 pub(super) fn timeouts(RouteTimeouts { first_byte, idle }: RouteTimeouts) -> String {
     format!("first byte within {first_byte:?}, idle up to {idle:?}")
+}
+
+/// Who may call a route, in words.
+pub(super) fn origins(cors: &Cors) -> String {
+    if cors.origins.is_empty() {
+        "for no origin".to_owned()
+    } else {
+        format!("for {}", cors.origins.join(" "))
+    }
 }
 
 /// The header rules of a route: whose, and in words. Values may be secrets.
@@ -206,11 +217,11 @@ mod tests {
     fn the_report_shows_what_is_special_about_a_route() {
         let route = "[[routes]]\npath = \"/api/x\"\nupstream = \"orders\"\naccess = \"optional\"\nbody = 10\n\
                      rate = { address = \"20/s burst 40\", user = \"5/m\" }\nwebsocket = true\n\
-                     timeouts = { first_byte = \"90s\" }\n\
+                     timeouts = { first_byte = \"90s\" }\ncors = false\n\
                      request_headers = { set = { X-Key = \"hidden\" }, remove = [\"X-A\"] }\n";
         let report = report(Path::new("g.toml"), &parsed(&format!("{}{route}", sample())));
         let line = report.lines().find(|line| line.starts_with("/api/x ")).unwrap();
-        let special = "optional, 20/s burst 40 per address, 5/m burst 5 per user, first byte within 90s, idle up to 60s, \
+        let special = "optional, 20/s burst 40 per address, 5/m burst 5 per user, first byte within 90s, idle up to 60s, cors for no origin, \
              request headers +x-key -x-a, \
              body up to 10 bytes, websocket";
         assert!(line.ends_with(special), "{line}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::check::{access, rate, rates, revocations, rewrites, timeouts};
+use super::check::{access, origins, rate, rates, revocations, rewrites, timeouts};
 use crate::config::{Access, Config, Route};
 use crate::error::Rejection;
 use crate::pipeline::match_route::Routes;
@@ -61,6 +61,8 @@ fn describe(route: &Route, config: &Config, text: &mut String) {
     if let Some(own) = route.timeouts {
         let _ = writeln!(text, "timeouts  {}", timeouts(own));
     }
+    let cors = route.cors.as_ref().unwrap_or(&config.cors);
+    let _ = writeln!(text, "cors      {}", origins(cors));
     for (whose, rules) in rewrites(route) {
         let _ = writeln!(text, "headers   of the {whose}: {rules}");
     }

@@ -16,7 +16,7 @@ use super::error::{Complaint, ConfigError};
 use super::file::{self, File};
 use super::values::{DurationText, OneOrMany, line_of};
 use super::{
-    Certificate, Config, Cors, Limits, OnStale, Timeouts, Tls, Tokens, Tracing, UpstreamId, policy_tests,
+    Certificate, Config, Limits, OnStale, Timeouts, Tls, Tokens, Tracing, UpstreamId, cors, policy_tests,
     routes, upstreams,
 };
 
@@ -83,7 +83,7 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         admin_listen: address(&file.admin_listen, &mut wrong),
         verify_listen: file.verify.as_ref().map(|verify| address(&verify.listen, &mut wrong)),
         hosts: hosts(&file.hosts, mode, &mut wrong),
-        cors: cors(&file.cors, &mut wrong),
+        cors: cors::checked(&file.cors, &mut wrong),
         tokens: tokens(&file.tokens, &names, mode, &mut wrong),
         tls: file.tls.map(|tls| certificates(&tls, &mut wrong)),
         tracing: file.tracing.and_then(|traces| tracing(&traces, mode, &mut wrong)),
@@ -163,31 +163,6 @@ fn is_host(text: &str) -> bool {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     is_name || inner.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
-}
-
-fn cors(cors: &file::Cors, wrong: &mut Complaints<'_>) -> Cors {
-    for origin in cors.origins.iter().filter(|origin| !is_origin(origin.get_ref())) {
-        let form = "scheme, lower-case host, port unless it is the scheme's own, and nothing after";
-        let origin = (origin.span(), origin.get_ref());
-        wrong.at(&origin.0, format_args!("{:?} is no origin; browsers write {form}", origin.1));
-    }
-    Cors { origins: cors.origins.iter().map(|origin| origin.get_ref().clone()).collect() }
-}
-
-/// Browsers send origins serialised (RFC 6454 section 6.2), so an entry of another form would match nothing.
-fn is_origin(text: &str) -> bool {
-    let Some((scheme, authority)) = text.split_once("://") else { return false };
-    let own_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]_".contains(&byte);
-    let parsed = authority.parse::<http::uri::Authority>();
-    parsed.is_ok()
-        && authority.bytes().all(plain)
-        && !authority.ends_with(own_port)
-        && !authority.ends_with(':')
 }
 
 fn tokens(

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::access::AccessText;
+use super::cors::RouteCors;
 use super::error::ConfigError;
 use super::policy_tests::PolicyTest;
 use super::rates::RateText;
@@ -199,6 +200,7 @@ pub(super) struct Route {
     pub(super) concurrency: Option<NonZeroUsize>,
     pub(super) strip_prefix: Option<Spanned<StripText>>,
     pub(super) timeouts: Option<RouteTimeouts>,
+    pub(super) cors: Option<RouteCors>,
     #[serde(default)]
     pub(super) request_headers: HeaderRules,
     #[serde(default)]

@@ -5,6 +5,7 @@
 
 mod access;
 mod check;
+mod cors;
 mod error;
 mod expand;
 mod file;
@@ -73,7 +74,7 @@ pub struct Config {
     pub identity_key: RootKey,
 }
 
-/// Which browsers' origins may call with credentials.
+/// Which browsers' origins may call with credentials; empty: none.
 #[derive(Debug, Clone, Default)]
 pub struct Cors {
     /// Exact origins, such as `https://app.example.com`, as browsers write them.
@@ -278,6 +279,8 @@ pub struct Route {
     pub rates: Rates,
     /// How many of its requests may be under way at once; `None` is no limit.
     pub concurrency: Option<usize>,
+    /// Which origins may call it; `None`: those that may call all.
+    pub cors: Option<Cors>,
     /// What is added to its requests and taken out of them.
     pub request_headers: Option<HeaderRules>,
     /// Likewise of its upstream's answers.

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::check::{Complaints, some_time};
 use super::file::StripText;
 use super::values::DurationText;
-use super::{Route, RouteTimeouts, Timeouts, UpstreamId, file, headers, rates, upstreams};
+use super::{Route, RouteTimeouts, Timeouts, UpstreamId, cors, file, headers, rates, upstreams};
 use crate::pipeline::{canonical, rewrite};
 
 /// What holds for routes that do not say.
@@ -57,6 +57,7 @@ pub(super) fn routes(
             rates: rates::of_route(&path, &route.rate, common.rates),
             concurrency: route.concurrency.map(usize::from),
             strip,
+            cors: route.cors.as_ref().map(|own| cors::checked(&own.0, wrong)),
             request_headers: headers::rules(&route.request_headers, rewrite::may_change_request, wrong),
             response_headers: headers::rules(&route.response_headers, rewrite::may_change_answer, wrong),
             timeouts: route.timeouts.map(|own| timeouts(&own, common.timeouts, wrong)),

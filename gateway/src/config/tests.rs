@@ -29,6 +29,7 @@ pub(crate) fn route(path: &str) -> Route {
         rates: Rates::default(),
         concurrency: None,
         timeouts: None,
+        cors: None,
         request_headers: None,
         response_headers: None,
         strip: 0,
@@ -563,4 +564,15 @@ fn no_rule_is_about_a_header_of_the_gateways() {
     check("request_headers = { set = { X-A = \"a \" } }", &[(19, "is no value of a header")]);
     check("response_headers = { set = { X-A = \"a\" }, remove = [\"x-a\"] }", &[(19, "named twice")]);
     check("response_headers = { add = { X-A = \"a\" } }", &[(19, "unknown field")]);
+}
+
+#[test]
+fn a_route_has_origins_of_its_own_or_none() {
+    let route = "[[routes]]\npath = \"/b\"\nupstream = \"auth\"\naccess = \"public\"\n";
+    let check = |cors: &str, expected: &[(usize, &str)]| check_added(&format!("{route}{cors}\n"), expected);
+    check("cors = false", &[]);
+    check("cors = { origins = [\"https://a.example\"] }", &[]);
+    check("cors = { origins = [\n\"https://a.example/\"] }", &[(20, "is no origin")]);
+    check("cors = true", &[(19, "{ origins = […] } or false")]);
+    check("cors = { origin = \"https://a.example\" }", &[(19, "unknown field")]);
 }

@@ -17,9 +17,11 @@ pub struct Routes {
     depth: usize,
 }
 
+/// What is routed at a path, whichever method it takes.
 #[derive(Debug)]
-struct Entry {
-    route: Route,
+pub struct Entry {
+    /// The route.
+    pub route: Route,
     allow: HeaderValue,
 }
 
@@ -53,18 +55,22 @@ impl Routes {
     /// The route of a request.
     ///
     /// # Errors
-    /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one, and a path that might
-    /// belong to another route for the server behind belongs to none.
+    /// [`NoRoute`]; a longer path that lacks the method is not passed over for a shorter one.
     pub fn find(&self, path: Path<'_>, method: &Method) -> Result<&Route, NoRoute> {
+        self.at(path)?.taking(method)
+    }
+
+    /// What a path belongs to.
+    ///
+    /// # Errors
+    /// [`NoRoute`]; a path that might belong to another route for the server behind belongs to none.
+    pub fn at(&self, path: Path<'_>) -> Result<&Entry, NoRoute> {
         let found = self.longest(path.as_str(), |prefix| self.by_path.get(prefix));
         let entry = found.ok_or(NoRoute::Path)?;
         if self.leads_elsewhere(path, &entry.route) {
             return Err(NoRoute::Ambiguous);
         }
-        match &entry.route.methods {
-            Some(methods) if !methods.contains(method) => Err(NoRoute::Method(entry.allow.clone())),
-            _ => Ok(&entry.route),
-        }
+        Ok(entry)
     }
 
     /// Would a server find another route that ignores case, as many do by default, that cuts off `;…`, or that
@@ -87,6 +93,19 @@ impl Routes {
                 return Some(found);
             }
             prefix = &prefix[..prefix.rfind('/')?];
+        }
+    }
+}
+
+impl Entry {
+    /// The route, if it takes this method.
+    ///
+    /// # Errors
+    /// [`NoRoute::Method`].
+    pub fn taking(&self, method: &Method) -> Result<&Route, NoRoute> {
+        match &self.route.methods {
+            Some(methods) if !methods.contains(method) => Err(NoRoute::Method(self.allow.clone())),
+            _ => Ok(&self.route),
         }
     }
 }

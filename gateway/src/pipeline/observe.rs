@@ -115,6 +115,11 @@ impl Exchange {
         &self.request_id
     }
 
+    /// The route that it belongs to, once that is known.
+    pub fn route(&self) -> Option<&Route> {
+        self.core.gateway.config.routes.get(self.route?)
+    }
+
     /// The request belongs to the route of this index.
     pub const fn routed(&mut self, route: usize) {
         self.route = Some(route);
@@ -193,7 +198,7 @@ impl Exchange {
 
 impl Exchange {
     fn route_path(&self) -> Option<&str> {
-        self.core.gateway.config.routes.get(self.route?).map(Route::written)
+        self.route().map(Route::written)
     }
 
     /// Rare: sampled requests only.
