@@ -1,9 +1,19 @@
 //! How often the database is asked, counted on the wire.
 
+use std::collections::BTreeMap;
+
+use auth_service::accounts::Email;
+use auth_service::db::mail_tokens;
+use auth_service::mail::MailToken;
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use crate::oauth::Service;
-use crate::support::{PostgresProxy, TestApp, migrated_database};
+use crate::support::{
+    Actor, Authenticator, PASSWORD, PostgresProxy, Reply, TestApp, email_of, migrated_database,
+};
 
 /// The service behind a counter, warm: connected, keys loaded, statements prepared.
 async fn counted() -> (TestApp, PostgresProxy) {
@@ -128,4 +138,120 @@ async fn a_client_asks_once_and_an_unknown_one_costs_what_a_wrong_secret_costs()
     let malformed = Service { id: "Billing".to_owned(), ..billing.at(&app.gateway) };
     malformed.post("/oauth/token", form).await.expect(401);
     assert_eq!(asked(), 0, "a name that no client can have");
+}
+
+/// What each request asked, the last time that it was made: by then every statement had been prepared.
+struct Ledger<'a> {
+    proxy: &'a PostgresProxy,
+    asked: BTreeMap<&'static str, u64>,
+}
+
+impl Ledger<'_> {
+    async fn note(&mut self, request: &'static str, status: u16, work: impl Future<Output = Reply>) -> Reply {
+        let before = self.proxy.statements();
+        let reply = work.await.expect(status);
+        self.asked.insert(request, self.proxy.statements() - before);
+        reply
+    }
+
+    /// Somebody's second factor, from the first look at it to its end.
+    async fn second_factor(&mut self, app: &TestApp, name: &'static str) {
+        const PATH: &str = "/api/auth/second-factor";
+        let owner = app.customer(name).await;
+        let password = json!({"currentPassword": PASSWORD});
+        self.note("GET second-factor", 200, owner.get(PATH)).await;
+        self.note("POST second-factor", 200, owner.post(PATH, &password)).await;
+        let mut phone = Authenticator::enrol(&owner).await;
+        let confirm = format!("{PATH}/confirm");
+        let code = json!({"code": phone.code(0)});
+        let told = self.note("POST second-factor/confirm", 200, owner.post(&confirm, &code)).await;
+        let codes = told.json()["recoveryCodes"].as_array().unwrap().clone();
+        phone.recovery_codes = codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+        let mut tab = app.visitor();
+        let asked = self.note("POST login, a code is asked for", 403, tab.log_in(name)).await;
+        let challenge = asked.text("challenge");
+        let step = tab.second_step(&challenge, &phone.recovery_codes[0]);
+        self.note("POST login/second-factor", 200, step).await;
+        let replace = format!("{PATH}/recovery-codes");
+        self.note("POST second-factor/recovery-codes", 200, owner.post(&replace, &password)).await;
+        self.note("DELETE second-factor", 204, delete_with(&owner, PATH, &password.to_string())).await;
+    }
+
+    /// What an administrator does to an account, from its beginning to its end.
+    async fn administration(&mut self, app: &TestApp, root: &Actor, name: &str) {
+        let account = json!({"email": email_of(name), "password": PASSWORD});
+        let made = self.note("POST admin/users", 201, root.post("/api/admin/users", &account)).await;
+        let path = format!("/api/admin/users/{}", made.json()["user"]["id"].as_str().unwrap());
+        let mut owner = app.visitor();
+        owner.log_in(name).await.expect(200);
+        Authenticator::enrol(&owner).await.confirm(&owner).await;
+        let factor = format!("{path}/second-factor");
+        self.note("DELETE admin/users/{id}/second-factor", 204, root.delete(&factor)).await;
+        let sessions = format!("{path}/sessions");
+        self.note("DELETE admin/users/{id}/sessions", 204, root.delete(&sessions)).await;
+        let role = json!({"role": "ADMIN"});
+        self.note("PATCH admin/users/{id}", 200, root.patch(&path, &role)).await;
+        self.note("DELETE admin/users/{id}", 204, root.delete(&path)).await;
+    }
+
+    /// What an account's owner changes of it.
+    async fn passwords(&mut self, app: &TestApp, name: &'static str) {
+        const NEW: &str = "candle-3-rain-door";
+        let account = json!({"email": email_of(name), "password": PASSWORD});
+        self.note("POST register", 201, app.visitor().post("/api/auth/register", &account)).await;
+        let mut owner = app.visitor();
+        owner.log_in(name).await.expect(200);
+        self.note("POST password", 204, owner.change_password(PASSWORD, NEW)).await;
+        self.note("POST logout-all", 204, owner.log_out_everywhere()).await;
+        let (token, email) = (MailToken::generate().unwrap(), Email::parse(&email_of(name)).unwrap());
+        let minute = std::time::Duration::from_secs(60);
+        assert!(
+            mail_tokens::make_for_operator(&app.app.database, &email, token.hash(), minute).await.unwrap()
+        );
+        let reset = json!({"token": token.expose(), "newPassword": PASSWORD});
+        self.note("POST reset", 204, owner.post("/api/auth/reset", &reset)).await;
+    }
+}
+
+async fn delete_with(actor: &Actor, path: &str, body: &str) -> Reply {
+    let request = actor.request(Method::DELETE, path).header(CONTENT_TYPE, "application/json");
+    actor.forward(request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+/// docs/benchmarks.md has this table.
+#[tokio::test]
+async fn what_changes_an_account_asks() {
+    let (app, proxy) = counted().await;
+    let root = app.admin("root").await;
+    let mut ledger = Ledger { proxy: &proxy, asked: BTreeMap::new() };
+    for name in ["bob", "cat"] {
+        ledger.passwords(&app, name).await;
+    }
+    for name in ["dan", "eve"] {
+        ledger.second_factor(&app, name).await;
+    }
+    for name in ["fay", "gus"] {
+        ledger.administration(&app, &root, name).await;
+    }
+    let asked: Vec<_> = ledger.asked.iter().map(|(request, asked)| (*request, *asked)).collect();
+    // A change is a transaction: its beginning and end count too.
+    let expected = [
+        ("DELETE admin/users/{id}", 9),
+        ("DELETE admin/users/{id}/second-factor", 1),
+        ("DELETE admin/users/{id}/sessions", 7),
+        ("DELETE second-factor", 4),
+        ("GET second-factor", 1),
+        ("PATCH admin/users/{id}", 9),
+        ("POST admin/users", 6),
+        ("POST login, a code is asked for", 2),
+        ("POST login/second-factor", 2),
+        ("POST logout-all", 6),
+        ("POST password", 9),
+        ("POST register", 3),
+        ("POST reset", 11),
+        ("POST second-factor", 4),
+        ("POST second-factor/confirm", 4),
+        ("POST second-factor/recovery-codes", 4),
+    ];
+    assert_eq!(asked, expected);
 }
