@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// The id of an account (UUIDv7).
+/// The id of an account: a UUIDv7, but for imported accounts, which keep theirs.
 // One that was imported may be a UUID of another version, so nothing reads a time off it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
