@@ -2,15 +2,21 @@
 //!
 //! Counts outlive a reload. Who is let in holds a [`Permit`] until the answer has ended, or the websocket.
 
+pub mod seats;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use self::seats::Seats;
 
 /// All counts of the process.
 #[derive(Debug, Default)]
 pub struct UnderWay {
     all: Arc<AtomicUsize>,
     routes: Mutex<HashMap<String, Arc<AtomicUsize>>>,
+    /// Connections by address.
+    pub seats: Arc<Seats>,
 }
 
 /// One count and its limit.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use process::Settings;
 
-use crate::config::{Access, Config, ConfigError, Cors, HeaderRules, OnStale, Rates, Route, RouteTimeouts};
+use crate::config::{
+    Access, Config, ConfigError, Cors, HeaderRules, Limits, OnStale, Rates, Route, RouteTimeouts,
+};
 use crate::pipeline::limit::Scope;
 use crate::rates::{Limit, Rate};
 use crate::runtime::{TlsError, certificates_are_usable, upstream_certificates_are_usable};
@@ -39,7 +41,11 @@ pub fn check(path: &Path, settings: Settings) -> Result<String, CheckError> {
 fn report(path: &Path, config: &Config) -> String {
     let mut report = format!("{} is usable in {}.\n", path.display(), config.mode);
     // Writing to a String does not fail.
-    let _ = writeln!(report, "{}\n", revocations(config));
+    let _ = writeln!(report, "{}", revocations(config));
+    if let Some(limits) = numbers(&config.limits) {
+        let _ = writeln!(report, "at most {limits}");
+    }
+    report.push('\n');
     for route in &config.routes {
         let (what, who) = (methods_and_path(route), access(&route.access));
         let _ =
@@ -55,6 +61,18 @@ fn report(path: &Path, config: &Config) -> String {
         count => writeln!(report, "\n{count} [[tests]] passed"),
     };
     report
+}
+
+/// How many there may be, where that is limited.
+fn numbers(limits: &Limits) -> Option<String> {
+    let Limits { connections, connections_per_address, requests, .. } = *limits;
+    let told = [
+        connections.map(|most| format!("{most} connections")),
+        connections_per_address.map(|most| format!("{most} connections from one address")),
+        requests.map(|most| format!("{most} requests at once")),
+    ];
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Where the gateway learns what was revoked, in words.
@@ -211,6 +229,14 @@ mod tests {
         );
         assert!(!report.contains("jwks.json is public below"), "{report}");
         assert!(report.ends_with(" [[tests]] passed\n"), "{report}");
+    }
+
+    #[test]
+    fn the_report_shows_how_many_there_may_be() {
+        let told = |lines: &str| report(Path::new("g.toml"), &parsed(&format!("{}{lines}", sample())));
+        let limits = "[limits]\nconnections = 5000\nconnections_per_address = 100\n";
+        assert!(!told("").contains("at most"));
+        assert!(told(limits).contains("\nat most 5000 connections, 100 connections from one address\n\n"));
     }
 
     #[test]

@@ -252,5 +252,7 @@ fn limits(limits: &file::Limits, wrong: &mut Complaints<'_>) -> Limits {
         head: usize::try_from(head).unwrap_or(usize::MAX),
         body: limits.body.0,
         requests: limits.requests.map(usize::from),
+        connections: limits.connections.map(usize::from),
+        connections_per_address: limits.connections_per_address.map(usize::from),
     }
 }

@@ -134,6 +134,8 @@ pub(super) struct Limits {
     pub(super) head: Spanned<SizeText>,
     pub(super) body: SizeText,
     pub(super) requests: Option<NonZeroUsize>,
+    pub(super) connections: Option<NonZeroUsize>,
+    pub(super) connections_per_address: Option<NonZeroUsize>,
     pub(super) rate: RatesText,
 }
 
@@ -151,6 +153,8 @@ impl Default for Limits {
             head: Spanned::new(0..0, SizeText(32 << 10)),
             body: SizeText(100 << 20),
             requests: None,
+            connections: None,
+            connections_per_address: None,
             rate: RatesText::default(),
         }
     }

@@ -173,7 +173,7 @@ pub struct RouteTimeouts {
     pub idle: Duration,
 }
 
-/// Size limits.
+/// Limits of size and number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request head.
@@ -182,6 +182,10 @@ pub struct Limits {
     pub body: u64,
     /// Requests that may be under way at once; `None` is no limit.
     pub requests: Option<usize>,
+    /// Client connections that may be open at once; `None` is as many as there are descriptors for.
+    pub connections: Option<usize>,
+    /// Those of one address that is no trusted proxy's; `None` is no limit.
+    pub connections_per_address: Option<usize>,
 }
 
 /// An index into [`Config::upstreams`].

@@ -104,7 +104,16 @@ fn the_development_sample_has_the_whole_table() {
     assert_eq!(config.tokens.feed_policy(), Some(OnStale::Serve));
     assert_eq!(config.upstream(UpstreamId(0)).name, "auth");
     assert_eq!(config.timeouts.head, Duration::from_secs(10));
-    assert_eq!(config.limits, Limits { head: 32 << 10, body: 100 << 20, requests: None });
+    assert_eq!(
+        config.limits,
+        Limits {
+            head: 32 << 10,
+            body: 100 << 20,
+            requests: None,
+            connections: None,
+            connections_per_address: None
+        }
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use http::header::CONTENT_LENGTH;
 use super::principal::{Kind, Principal};
 use crate::config::Rates;
 use crate::rates::{Limit, RateTable};
+use crate::under_way::seats::Network;
 
 /// The body is larger than the route allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,7 @@ fn take(table: &RateTable, limit: &Limit, scope: Scope, who: &[u8], now: Instant
 }
 
 /// Who has one IPv6 address has the 2^64 beside it.
-fn network(address: IpAddr) -> [u8; 9] {
+pub fn network(address: IpAddr) -> Network {
     let mut network = [0; 9];
     match address {
         IpAddr::V4(address) => network[1..5].copy_from_slice(&address.octets()),

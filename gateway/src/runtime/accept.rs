@@ -3,8 +3,8 @@
 //! One listener for all cores, because sockets that share a port (`SO_REUSEPORT`) spread unevenly, and closing one
 //! of them resets what waits in its queue.
 //!
-//! It takes no more connections than there are descriptors for: clients that are too many wait in the system's queue,
-//! and those that are in can still be served.
+//! It takes no more connections than it may, and than there are descriptors for: then those without a request are closed
+//! first, and clients that are too many wait in the system's queue, so that those that are in can still be served.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::core::{Accepted, Purpose};
 
@@ -33,6 +33,8 @@ pub(super) struct CoreDoor {
     pub sockets: mpsc::UnboundedSender<Accepted>,
     /// Raised here, lowered by the core.
     pub load: Arc<AtomicUsize>,
+    /// Asks the core to close connections that nobody uses.
+    pub full: Arc<Notify>,
 }
 
 /// Listens on an address.
@@ -49,9 +51,16 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts until dropped; ends by itself only when it cannot even begin.
-pub(super) async fn accept(listener: TcpListener, purpose: Purpose, cores: Vec<CoreDoor>) {
-    accept_up_to(most_connections(), listener, purpose, cores).await;
+/// Accepts until dropped, `most` at once; ends by itself only when it cannot even begin.
+pub(super) async fn accept(
+    most: impl Fn() -> Option<usize>,
+    listener: TcpListener,
+    purpose: Purpose,
+    cores: Vec<CoreDoor>,
+) {
+    let possible = most_connections();
+    let most = || most().map_or(possible, |most| most.min(possible));
+    accept_up_to(most, listener, purpose, cores).await;
 }
 
 /// Half of the descriptors that are left for connections, since each client may need one more to an upstream. Raises
@@ -64,13 +73,18 @@ fn most_connections() -> usize {
     limit.current.and_then(|descriptors| each(descriptors).ok()).unwrap_or(usize::MAX).max(1)
 }
 
-async fn accept_up_to(most: usize, listener: TcpListener, purpose: Purpose, cores: Vec<CoreDoor>) {
+async fn accept_up_to(
+    most: impl Fn() -> usize,
+    listener: TcpListener,
+    purpose: Purpose,
+    cores: Vec<CoreDoor>,
+) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the listener cannot be watched"),
     };
     loop {
-        room(most, &cores).await;
+        room(&most, &cores).await;
         match next(&listener, purpose).await {
             Ok(accepted) => hand_over(accepted, &cores),
             // The peer went away before we looked: the next one is waiting.
@@ -84,12 +98,21 @@ async fn accept_up_to(most: usize, listener: TcpListener, purpose: Purpose, core
 }
 
 /// Waits until there is room for one more.
-async fn room(most: usize, cores: &[CoreDoor]) {
-    let is_full = || cores.iter().map(|core| core.load.load(Ordering::Relaxed)).sum::<usize>() >= most;
+async fn room(most: impl Fn() -> usize, cores: &[CoreDoor]) {
+    let is_full = || cores.iter().map(|core| core.load.load(Ordering::Relaxed)).sum::<usize>() >= most();
     if is_full() {
-        tracing::warn!(most, "all connections are taken that there are descriptors for: new clients wait");
+        let most = most();
+        tracing::warn!(
+            most,
+            "all connections are taken that there may be: idle ones are closed, new clients wait"
+        );
     }
-    while is_full() {
+    // One core after the other, so that no more are closed than must be.
+    for core in cores.iter().cycle() {
+        if !is_full() {
+            return;
+        }
+        core.full.notify_one();
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -132,8 +155,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (sockets, mut inbox) = mpsc::unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
-        let door = CoreDoor { sockets, load: Arc::clone(&load) };
-        let accepting = tokio::spawn(accept_up_to(2, listener, Purpose::Proxy, vec![door]));
+        let door = CoreDoor { sockets, load: Arc::clone(&load), full: Arc::default() };
+        let accepting = tokio::spawn(accept_up_to(|| 2, listener, Purpose::Proxy, vec![door]));
         let mut clients = Vec::new();
         for _ in 0..3 {
             clients.push(TcpStream::connect(address).await.unwrap());

@@ -90,7 +90,7 @@ impl Door {
                 min_rate: timeouts.min_rate,
             },
         );
-        let opening = Opening::new(&core.gateway.config, tls);
+        let opening = Opening::new(&core.gateway, tls);
         Self { current: Rc::clone(current), opening, http, head, limits }
     }
 
@@ -100,12 +100,13 @@ impl Door {
         let (head, limits, purpose) = (self.head, self.limits, accepted.purpose);
         let (current, opening, http) = (Rc::clone(&self.current), self.opening.clone(), self.http.clone());
         tokio::task::spawn_local(async move {
-            let Opened { stream, address, shown } = match opening.open(accepted, Rc::clone(&watch)).await {
-                Ok(opened) => opened,
-                Err(error) => {
-                    return tracing::debug!(error = &error as &dyn Error, "a connection was not opened");
-                }
-            };
+            let Opened { stream, address, shown, seat: _seat } =
+                match opening.open(accepted, Rc::clone(&watch)).await {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        return tracing::debug!(error = &error as &dyn Error, "a connection was not opened");
+                    }
+                };
             let peer = Rc::new(Peer { address, purpose, shown, watch, tunnel: RefCell::default() });
             if stream.is_http2() {
                 // Large, and not to be part of what every connection is.

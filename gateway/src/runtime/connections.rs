@@ -7,11 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::watch::Watch;
 use crate::tokens::Verified;
+
+/// How long a connection must have been without a request to be closed for another: a client that is in the middle of
+/// its work is not disturbed.
+const RESTED: Duration = Duration::from_secs(1);
+/// How many are closed at once: few, and yet some hundreds in a second.
+const AT_A_TIME: usize = 16;
 
 /// How far the core is on its way to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +110,24 @@ impl Connections {
             if open.watch.end_if(&is_revoked) {
                 open.waker.wake_by_ref();
             }
+        }
+    }
+
+    /// Closes some of the connections that have been without a request for longest, for others that wait for a place.
+    pub fn make_room(&self, now: Instant) {
+        let open = self.open.borrow();
+        let rested = |open: &&Open| {
+            let since = open.watch.idle_since();
+            since.is_some_and(|since| now.saturating_duration_since(since) >= RESTED)
+        };
+        let mut idle: Vec<&Open> = open.iter().flatten().filter(rested).collect();
+        if idle.len() > AT_A_TIME {
+            idle.select_nth_unstable_by_key(AT_A_TIME, |open| open.watch.idle_since());
+            idle.truncate(AT_A_TIME);
+        }
+        for open in idle {
+            open.watch.give_way(now);
+            open.waker.wake_by_ref();
         }
     }
 

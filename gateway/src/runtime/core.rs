@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::error::Unspecified;
 use http::HeaderValue;
 use process::telemetry::LogFormat;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::access_log::AccessLog;
@@ -77,6 +77,8 @@ pub struct Plan {
     pub first: Next,
     /// Open connections, as the acceptor counts them.
     pub load: Arc<AtomicUsize>,
+    /// Told when there is no place for another one.
+    pub full: Arc<Notify>,
     /// Who writes the access log, if it is on, and its form.
     pub log: Option<SyncSender<Vec<u8>>>,
     /// Who delivers spans, if traces are told to anybody.
@@ -226,7 +228,7 @@ pub fn run(plan: Plan) -> Result<(), CoreError> {
 }
 
 async fn serve(plan: Plan, ids: Ids) {
-    let Plan { first, load, log, spans, log_format, mut sockets, mut switched, mut drain } = plan;
+    let Plan { first, load, full, log, spans, log_format, mut sockets, mut switched, mut drain } = plan;
     let log = AccessLog::new(log, log_format, Arc::clone(&first.metrics));
     let core = Rc::new(Core::first(&first, log, spans.map(Spans::new), ids, load));
     let connections = Rc::clone(&core.connections);
@@ -249,6 +251,7 @@ async fn serve(plan: Plan, ids: Ids) {
                 current.0.replace(core);
                 door = connection::Door::new(&current, tls);
             }
+            () = full.notified() => connections.make_room(Instant::now()),
             _ = tick.tick() => current.get().tick(),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::accept::CoreDoor;
 use super::core::{self, Accepted, CoreError, Next, Plan};
@@ -40,19 +40,21 @@ impl Cores {
         for number in 0..count {
             let (sockets, inbox) = mpsc::unbounded_channel();
             let load = Arc::new(AtomicUsize::new(0));
+            let full = Arc::new(Notify::new());
             let (switch, switched) = mpsc::unbounded_channel();
             let metrics = Arc::new(CoreMetrics::new(
                 shared.generation.clusters.len(),
                 shared.generation.gateway.config.routes.len(),
             ));
-            let plan = shared.plan(Arc::clone(&load), Arc::clone(&metrics), inbox, switched);
+            let plan =
+                shared.plan((Arc::clone(&load), Arc::clone(&full)), Arc::clone(&metrics), inbox, switched);
             let tell = tell.clone();
             let core = std::thread::Builder::new().name(format!("core-{number}"));
             core.spawn(move || {
                 // Nobody listens once the process is on its way out.
                 let _ = tell.send(unless_panics(|| core::run(plan)));
             })?;
-            cores.doors.push(CoreDoor { sockets, load });
+            cores.doors.push(CoreDoor { sockets, load, full });
             cores.switches.push(switch);
             cores.metrics.push(metrics);
         }
@@ -73,7 +75,7 @@ fn unless_panics(work: impl FnOnce() -> Result<(), CoreError>) -> Result<(), Cor
 impl Shared {
     fn plan(
         &self,
-        load: Arc<AtomicUsize>,
+        (load, full): (Arc<AtomicUsize>, Arc<Notify>),
         metrics: Arc<CoreMetrics>,
         sockets: mpsc::UnboundedReceiver<Accepted>,
         switched: mpsc::UnboundedReceiver<Next>,
@@ -81,6 +83,7 @@ impl Shared {
         Plan {
             first: Next { generation: Arc::clone(&self.generation), metrics },
             load,
+            full,
             log: self.log.clone(),
             spans: self.spans.clone(),
             log_format: self.generation.gateway.config.logs.format(),

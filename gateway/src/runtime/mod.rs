@@ -185,6 +185,8 @@ impl Listening {
         let (serving, seen) =
             signal::channel(Serving { gateway, clusters, metrics: cores.metrics.clone(), reloads });
         let loads = cores.doors.iter().map(|door| Arc::clone(&door.load)).collect();
+        let allowed = seen.clone();
+        let most = || allowed.borrow().gateway.config.limits.connections;
         let probe = Arc::new(GatewayProbe { serving: seen, loads, span_counts, draining });
         let mut operator = JoinSet::new();
         operator.spawn(process::private::serve(tokio::net::TcpListener::from_std(private)?, probe));
@@ -205,8 +207,8 @@ impl Listening {
                 Ok(())
             }
             // The listeners close when this select is left.
-            () = accept(public, Purpose::Proxy, doors.clone()) => Err(StartError::Background),
-            () = accept_if_any(verify, doors) => Err(StartError::Background),
+            () = accept(most, public, Purpose::Proxy, doors.clone()) => Err(StartError::Background),
+            () = accept_if_any(most, verify, doors) => Err(StartError::Background),
             Some(Err(error)) = cores.ended.recv() => Err(error.into()),
             // Neither ends but by a fault.
             () = reloader.run() => Err(StartError::Background),
@@ -253,9 +255,13 @@ fn start_log() -> io::Result<LogWriter> {
 }
 
 /// The questions of other proxies, where there is a listener for them.
-async fn accept_if_any(listener: Option<TcpListener>, doors: Vec<CoreDoor>) {
+async fn accept_if_any(
+    most: impl Fn() -> Option<usize>,
+    listener: Option<TcpListener>,
+    doors: Vec<CoreDoor>,
+) {
     match listener {
-        Some(listener) => accept(listener, Purpose::Verify, doors).await,
+        Some(listener) => accept(most, listener, Purpose::Verify, doors).await,
         None => std::future::pending().await,
     }
 }

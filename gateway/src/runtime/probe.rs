@@ -65,6 +65,7 @@ impl Probe for GatewayProbe {
             feed: tokens.feed(),
             draining: *self.draining.borrow(),
             reloads: serving.reloads,
+            connections_refused: serving.gateway.under_way.seats.refused(),
             callers_forgotten: serving.gateway.callers.forgotten(),
             spans: self.span_counts.as_ref().map(|counts| counts.get()),
         };

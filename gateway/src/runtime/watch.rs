@@ -126,6 +126,8 @@ pub struct Watch {
     armed: Cell<Instant>,
     sooner: Cell<Option<Instant>>,
     client: Cell<Client>,
+    /// Whether somebody else needs the place of a connection without a request.
+    gives_way: Cell<bool>,
     upload: Cell<Upload>,
     upload_rate: Cell<Rate>,
     first_byte: Cell<Option<Instant>>,
@@ -152,6 +154,7 @@ impl Watch {
             armed: Cell::new(now + limits.tick()),
             sooner: Cell::default(),
             client: Cell::new(Client::Head(now)),
+            gives_way: Cell::new(false),
             upload: Cell::new(Upload::Done),
             upload_rate: Cell::default(),
             first_byte: Cell::new(None),
@@ -177,12 +180,27 @@ impl Watch {
     /// Streams are open on this connection, and have their own watches.
     pub fn is_busy(&self) {
         self.client.set(Client::Busy);
+        self.gives_way.set(false);
     }
 
     /// The last stream of this connection is over. Until the next one only `idle` counts: what comes in may be
     /// acknowledgements, and a client that sends nothing else is not kept for it.
     pub fn rests(&self, now: Instant) {
         self.client.set(Client::Resting(now));
+    }
+
+    /// Since when this connection has been without a request, if it has served one.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match self.client.get() {
+            Client::Idle(since) | Client::Resting(since) if !self.is_stream => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Closes the connection at the next look, if it is still without a request.
+    pub fn give_way(&self, now: Instant) {
+        self.gives_way.set(true);
+        self.look_by(now);
     }
 
     /// How long a head, or a handshake before the first one, may take.
@@ -246,6 +264,7 @@ impl Watch {
             Client::Head(_) | Client::Idle(_) | Client::Resting(_) | Client::Busy => Instant::now(),
         };
         self.client.set(Client::Busy);
+        self.gives_way.set(false);
         self.limits.set(self.common);
         self.answered.set(false);
         self.upload.set(Upload::Done);
@@ -436,6 +455,7 @@ impl Watch {
 
     fn client_deadline(&self) -> Option<Instant> {
         match self.client.get() {
+            Client::Idle(since) | Client::Resting(since) if self.gives_way.get() => Some(since),
             Client::Idle(since) | Client::Resting(since) => Some(since + self.common.idle),
             Client::Head(since) => Some(since + self.common.head),
             Client::Busy => None,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's preparation fails the test")]
 
 mod bodies;
+mod connections;
 mod cors;
 mod forwarding;
 mod header_rules;

@@ -19,6 +19,8 @@ use crate::upstream::Cluster;
 pub struct Gauges {
     /// Open client connections.
     pub connections: usize,
+    /// Connections closed at once because their address had enough.
+    pub connections_refused: u64,
     /// Tokens in the cache.
     pub known_tokens: usize,
     /// Whether a key set is loaded.
@@ -232,6 +234,9 @@ impl Page<'_> {
 
     fn process(&mut self, gauges: Gauges) {
         self.single("gateway_connections", "gauge", "Open client connections.", gauges.connections);
+        let help = "Connections closed at once because their address had as many as it may.";
+        let refused = gauges.connections_refused;
+        self.single("gateway_connections_refused_total", "counter", help, refused);
         self.single("gateway_known_tokens", "gauge", "Verified tokens in the cache.", gauges.known_tokens);
         self.single(
             "gateway_key_set_loaded",

@@ -192,3 +192,21 @@ fn the_timer_is_armed_for_a_token_that_ends_before() {
     assert!(matches!(watch.check(Instant::now()), Verdict::Fine(_)), "an answer may begin, and be whole");
     assert!(matches!(watch.check(after(start, 2)), Verdict::Expired(_)));
 }
+
+#[test]
+fn only_a_connection_without_a_request_gives_way() {
+    let start = Instant::now();
+    let watch = Watch::new(LIMITS, start);
+    assert_eq!(watch.idle_since(), None, "its first request is awaited");
+    watch.request_started();
+    watch.give_way(start);
+    assert!(matches!(watch.check(start), Verdict::Fine(_)));
+    watch.request_finished(start);
+    assert_eq!(watch.idle_since(), Some(start));
+    watch.give_way(start);
+    watch.request_started();
+    watch.request_finished(start);
+    assert!(matches!(watch.check(after(start, 1)), Verdict::Fine(_)), "it was used again in time");
+    watch.give_way(after(start, 1));
+    assert_eq!(watch.check(after(start, 1)), Verdict::Close);
+}
