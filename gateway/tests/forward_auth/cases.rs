@@ -1,6 +1,7 @@
 //! What must hold behind any proxy that asks the gateway, told once for all of them.
 
-use identity::{Caller, RootKey, Verifier};
+use identity::{Caller, Family, Refusal, RootKey, Verifier};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::proxies::Proxy;
@@ -89,19 +90,28 @@ async fn ask(proxy: &Proxy, line: &str, headers: &[&str]) -> Answer {
     Client::connect(proxy.address).await.ask(line, headers).await
 }
 
-/// Who is calling, by the gateway's signature; fails the test when a service would not believe it.
-fn caller(arrived: &Arrived) -> Caller {
+/// Who is calling, by the gateway's signature, or why a service would believe nobody.
+fn verified(arrived: &Arrived) -> Result<Caller, Refusal> {
     let root = RootKey::new(secret::parse_key(IDENTITY_KEY).unwrap());
     let verifier = Verifier::new("orders", vec![root.upstream("orders")]);
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let caller = verifier.verify(&arrived.method, &arrived.uri(), &arrived.headers, now);
-    caller.unwrap_or_else(|refusal| panic!("{refusal}: {}", arrived.head))
+    verifier.verify(&arrived.method, &arrived.uri(), &arrived.headers, now)
+}
+
+/// Fails the test when a service would not believe it.
+fn caller(arrived: &Arrived) -> Caller {
+    verified(arrived).unwrap_or_else(|refusal| panic!("{refusal}: {}", arrived.head))
 }
 
 /// Every case, on one proxy; stops the gateway in the end.
 pub(crate) async fn all(mut world: World, proxy: &Proxy) {
     true_callers(&world, proxy).await;
     claims(&world, proxy).await;
+    other_spellings(&world, proxy).await;
+    targets(&world, proxy).await;
+    callers_in_turn(&world, proxy).await;
+    heads(&world, proxy).await;
+    upgrades(&world, proxy).await;
     bodies(&world, proxy).await;
     refusals(&world, proxy).await;
     without_a_gateway(&mut world, proxy).await;
@@ -140,6 +150,128 @@ async fn claims(world: &World, proxy: &Proxy) {
     let (arrived, user) = world.passes(proxy, "DELETE /private", &[&[&*bearer], &other[..]].concat()).await;
     assert_eq!((&*user, arrived.values("x-forwarded-host")), ("u-ann", vec!["localhost"]));
     assert_eq!(arrived.values("x-forwarded-proto"), ["http"]);
+}
+
+/// Names that no file can list. What a proxy does not take out, the service refuses: nobody believes it.
+async fn other_spellings(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    for claim in [
+        "X-User-Anything: u-eve",
+        "X-User_Id: u-eve",
+        "X_User-Id: u-eve",
+        "X.User.Id: u-eve",
+        "x.user-role: u-eve",
+        "X_Session-Id: u-eve",
+        "X-Forwarded-Anything: u-eve",
+        "X_Forwarded_For: u-eve",
+        "X-Original-Anything: u-eve",
+        "Signature_Input: u-eve",
+        "Connection: close, X-User-Id",
+        "Connection: X-User-Id, X-User-Role, Signature, X-Forwarded-For, close",
+        "Connection: Authorization, X-Forwarded-Uri, X-Forwarded-Method",
+    ] {
+        ask(proxy, "GET /private", &[&bearer, claim]).await;
+        let arrived = world.orders.take();
+        let believed: Vec<_> = arrived.iter().filter_map(|arrived| verified(arrived).ok()).collect();
+        let users: Vec<_> =
+            believed.iter().map(|caller| caller.user.as_ref().map(|user| &*user.id)).collect();
+        assert!(users.is_empty() || users == [Some("u-ann")], "{claim}: {users:?}");
+        let claimed = arrived.iter().any(|arrived| arrived.head.contains("u-eve"));
+        let is_identity = identity::family(claim.split(':').next().unwrap()) == Some(Family::Identity);
+        let harmless = !proxy.strips_families && (users.is_empty() || !is_identity);
+        assert!(!claimed || harmless, "{claim}: {arrived:?}");
+    }
+}
+
+/// What is asked about is what the upstream gets, to the letter; what could be read in two ways does not pass.
+async fn targets(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    for line in [
+        "GET /private/-._~!$&'()*+,=%20:@?a=b%20c&d='()!*:@/?&e=%2e%2e/",
+        "GET /private/%C3%A9?",
+        "GET /private/",
+        "PATCH /private?/../public",
+    ] {
+        assert_eq!(world.passes(proxy, line, &[&bearer]).await.1, "u-ann", "{line}");
+    }
+    // Without a token, so that whatever arrived would have come by the wrong route.
+    for path in [
+        "/public/../private",
+        "/public/%2e%2e/private",
+        "/public/..;/private",
+        "/public/.%2e/private",
+        "/public%2f..%2fprivate",
+        "/public/..%5cprivate",
+        "/public/%252e%252e/private",
+        "//private",
+        "/./private",
+        "/private;x",
+        "/private/%00",
+        "/PRIVATE",
+        "/private#/public",
+        "http://localhost/private",
+        "/verify/public",
+        "/verify",
+        "/.gateway/verify",
+        "*",
+    ] {
+        let answer = ask(proxy, &format!("GET {path}"), &[]).await;
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        assert!(world.orders.take().is_empty(), "{path}");
+    }
+}
+
+/// One connection of a client's, many callers: each request is answered for itself.
+async fn callers_in_turn(world: &World, proxy: &Proxy) {
+    let mut client = Client::connect(proxy.address).await;
+    for number in 0..10 {
+        let id = format!("u-{number}");
+        let token = world.issuer.token_with("k1", json!({ "sub": id, "jti": id, "sid": id }));
+        let bearer = format!("Authorization: Bearer {token}");
+        for (line, headers, expected) in [
+            ("GET /private", &[&*bearer][..], Some(&*id)),
+            ("GET /private", &[], None),
+            ("GET /optional", &[], Some("")),
+        ] {
+            let status = client.ask(line, headers).await.status;
+            let callers = world.orders.take().iter().map(caller).collect::<Vec<_>>();
+            let users: Vec<_> =
+                callers.iter().map(|caller| caller.user.as_ref().map_or("", |user| &*user.id)).collect();
+            assert_eq!(
+                (status, users.first().copied()),
+                (if expected.is_some() { 200 } else { 401 }, expected)
+            );
+        }
+    }
+}
+
+/// A refused HEAD has no body, so the connection is good for more.
+async fn heads(world: &World, proxy: &Proxy) {
+    let mut client = Client::connect(proxy.address).await;
+    assert_eq!(client.ask("HEAD /private", &[]).await.status, 401);
+    assert_eq!(client.ask("HEAD /private", &[&world.bearer()]).await.status, 200);
+    assert_eq!(client.ask("GET /public", &[]).await.status, 200);
+    let arrived: Vec<_> = world.orders.take().iter().map(|arrived| arrived.method.to_string()).collect();
+    assert_eq!(arrived, ["HEAD", "GET"]);
+}
+
+/// No file lets a websocket begin, and a token that came as its subprotocol goes no further.
+async fn upgrades(world: &World, proxy: &Proxy) {
+    let headers = [
+        &*world.bearer(),
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: bearer, a-token",
+    ];
+    let answer = ask(proxy, "GET /private", &headers).await;
+    assert!(matches!(answer.status, 200 | 403), "{answer:?}");
+    for arrived in world.orders.take() {
+        assert!(!arrived.headers.contains_key("upgrade"), "{}", arrived.head);
+        assert!(!arrived.head.contains("a-token"), "{}", arrived.head);
+        assert_eq!(caller(&arrived).user.expect("a user").id, "u-ann");
+    }
 }
 
 async fn bodies(world: &World, proxy: &Proxy) {

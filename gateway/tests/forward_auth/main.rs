@@ -1,5 +1,5 @@
-//! Other proxies ask the gateway whether a request may pass: the five real ones
-//! with the files of `deploy/forward-auth/`, in front of an upstream that believes only the gateway's signature.
+//! Other proxies ask the gateway whether a request may pass: the five real ones with the files of
+//! `deploy/forward-auth/`, in front of an upstream that believes only the gateway's signature.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's preparation fails the test")]
 

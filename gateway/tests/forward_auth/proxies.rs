@@ -22,6 +22,8 @@ const NGINX_FOLDERS: &str = "access_log off; client_body_temp_path body; proxy_t
 /// A running proxy; killed when dropped.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
+    /// Whether it can take out names by their beginning, and names of an odd spelling.
+    pub(crate) strips_families: bool,
     _process: TestProcess,
     _folder: TempDir,
 }
@@ -48,7 +50,7 @@ impl Proxy {
         })
         .await;
         world.orders.take();
-        Self { address, _process: process, _folder: folder }
+        Self { address, strips_families: true, _process: process, _folder: folder }
     }
 }
 
@@ -82,6 +84,7 @@ async fn nginx() {
     let arguments =
         ["-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf", "-g", "daemon off; pid nginx.pid;"];
     let proxy = Proxy::start(&world, "/usr/sbin/nginx".into(), &["nginx.conf"], &arguments).await;
+    let proxy = Proxy { strips_families: false, ..proxy };
     all(world, &proxy).await;
 }
 
@@ -100,6 +103,7 @@ async fn traefik() {
     let files = ["traefik/traefik.yml", "traefik/routes.yml"];
     let arguments = ["--configFile=traefik.yml"];
     let proxy = Proxy::start(&world, environment().join("bin/traefik"), &files, &arguments).await;
+    let proxy = Proxy { strips_families: false, ..proxy };
     all(world, &proxy).await;
 }
 
