@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use identity::names;
 
@@ -106,6 +106,8 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     let asks = peer.purpose == Purpose::Verify;
     let restored = if asks { ask::restore(&mut parts) } else { Ok(()) };
     let multiplexed = parts.version == Version::HTTP_2;
+    // Over HTTP/1.1 hyper sees to it that no content follows.
+    let is_head = multiplexed && parts.method == Method::HEAD;
     let (instant, number) = peer.watch.request_started();
     let arrival = Arrival { instant, time: SystemTime::now() };
     let body = RequestBody::new(incoming, &peer.watch, number);
@@ -145,7 +147,7 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     if !multiplexed && (core.is_draining() || peer.watch.is_undrained()) {
         answer.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
     }
-    answer.map(|body| body.ending(exchange))
+    answer.map(|body| if is_head { ResponseBody::empty() } else { body }.ending(exchange))
 }
 
 /// The stages. Each may refuse; only the last one speaks to an upstream.

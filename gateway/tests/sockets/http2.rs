@@ -92,6 +92,8 @@ async fn requests_share_a_connection_and_each_is_judged() {
         (vec!["localhost"], vec!["https"])
     );
     assert_eq!(ask(&mut client, get("/private")).await.0, StatusCode::UNAUTHORIZED);
+    let head = ask(&mut client, get("/private").method("HEAD")).await;
+    assert_eq!(head, (StatusCode::UNAUTHORIZED, Bytes::new()), "no content, at which clients reset a stream");
     assert_eq!(
         ask(&mut client, get("/admin").header("authorization", &token)).await.0,
         StatusCode::FORBIDDEN
