@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderValue, TE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -103,11 +103,11 @@ impl Gateway {
 pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) -> Response<ResponseBody> {
     let gateway = &*core.gateway;
     let (mut parts, incoming) = request.into_parts();
-    let asks = peer.purpose == Purpose::Verify;
-    let restored = if asks { ask::restore(&mut parts) } else { Ok(()) };
     let multiplexed = parts.version == Version::HTTP_2;
     // Over HTTP/1.1 hyper sees to it that no content follows.
     let is_head = multiplexed && parts.method == Method::HEAD;
+    let asks = peer.purpose == Purpose::Verify;
+    let restored = if asks { ask::restore(&mut parts) } else { Ok(()) };
     let (instant, number) = peer.watch.request_started();
     let arrival = Arrival { instant, time: SystemTime::now() };
     let body = RequestBody::new(incoming, &peer.watch, number);
@@ -162,6 +162,7 @@ async fn pass(
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Gateway { config, callers, routes, behind, room, route_rooms, identities, .. } = &*core.gateway;
     let now = arrival.unix_seconds();
+    let takes_trailers = parts.version == Version::HTTP_2 && parts.headers.contains_key(TE);
     if parts.version == Version::HTTP_2 {
         canonical::flatten(&mut parts)?;
     }
@@ -218,7 +219,15 @@ async fn pass(
 
     let request = Request::from_parts(parts, body.limited(route.body));
     let (upstream, timeouts) = (core.upstream(route.upstream), &config.timeouts);
-    let sent = forward(upstream, request, handshake.as_ref(), &peer.watch, timeouts.connect, arrival.instant);
+    let sent = forward(
+        upstream,
+        request,
+        handshake.as_ref(),
+        takes_trailers,
+        &peer.watch,
+        timeouts.connect,
+        arrival.instant,
+    );
     let failed = |error| core.failed(route.upstream, &error, exchange.request_id());
     let (mut answer, answerer) = sent.await.map_err(failed)?;
     exchange.answered_by(answerer);

@@ -89,7 +89,7 @@ pub(super) fn config(file: File, text: &str, mut settings: Settings) -> Result<C
         tracing: file.tracing.and_then(|traces| tracing(&traces, mode, &mut wrong)),
         trusted_proxies: file.trusted_proxies.iter().filter_map(|net| network(net, &mut wrong)).collect(),
         proxy_protocol: file.proxy_protocol.as_ref().is_some_and(|on| *on.get_ref()),
-        routes: routes::routes(file.routes, &names, common, &mut wrong),
+        routes: routes::routes(file.routes, (&names, &upstreams), common, &mut wrong),
         timeouts,
         limits,
         upstreams,

@@ -169,6 +169,8 @@ pub(super) struct Upstream {
     pub(super) ca: Option<Spanned<String>>,
     pub(super) client_cert: Option<Spanned<String>>,
     pub(super) client_key: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) http2: bool,
     pub(super) health: Option<Health>,
 }
 

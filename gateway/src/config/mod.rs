@@ -203,6 +203,8 @@ pub struct Upstream {
     pub health: Option<Health>,
     /// Whom the gateway believes, and what it shows, where a server is `https`.
     pub tls: UpstreamTls,
+    /// Whether HTTP/2 is spoken to its servers, and nothing else.
+    pub http2: bool,
 }
 
 /// TLS to the servers of an upstream. The files are read at the start and at every reload.

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::check::{Complaints, some_time};
 use super::file::StripText;
 use super::values::DurationText;
-use super::{Route, RouteTimeouts, Timeouts, UpstreamId, cors, file, headers, rates, upstreams};
+use super::{Route, RouteTimeouts, Timeouts, Upstream, UpstreamId, cors, file, headers, rates, upstreams};
 use crate::pipeline::{canonical, rewrite};
 
 /// What holds for routes that do not say.
@@ -22,7 +22,7 @@ pub(super) struct Common<'f> {
 
 pub(super) fn routes(
     written: Vec<Spanned<file::Route>>,
-    names: &BTreeMap<String, UpstreamId>,
+    (names, list): (&BTreeMap<String, UpstreamId>, &[Upstream]),
     common: Common<'_>,
     wrong: &mut Complaints<'_>,
 ) -> Vec<Route> {
@@ -50,6 +50,11 @@ pub(super) fn routes(
             );
         }
         let Some(upstream) = upstreams::named(&route.upstream, names, wrong) else { continue };
+        if route.websocket && list.get(upstream.0).is_some_and(|upstream| upstream.http2) {
+            let message =
+                "`websocket = true` needs an upstream without `http2`: a websocket begins in HTTP/1.1";
+            wrong.at(&route.path.span(), message);
+        }
         let strip = route.strip_prefix.as_ref().map_or(0, |text| strip(text, &path, wrong));
         lines.push(route.path.span());
         routes.push(Route {

@@ -547,6 +547,14 @@ fn a_websocket_begins_with_get() {
 }
 
 #[test]
+fn a_websocket_needs_an_upstream_in_http_1() {
+    let servers = SMALL.lines().find(|line| line.starts_with("servers")).unwrap();
+    let text = SMALL.replace(servers, &format!("{servers}\nhttp2 = true"));
+    check(&text, &DEVELOPMENT, &[]);
+    check(&format!("{text}websocket = true\n"), &DEVELOPMENT, &[(13, "upstream without `http2`")]);
+}
+
+#[test]
 fn a_proxys_word_needs_a_trusted_proxy() {
     let line = "trusted_proxies = [\"10.0.0.0/8\"]";
     check_replaced(line, &format!("{line}\nproxy_protocol = true"), &[]);

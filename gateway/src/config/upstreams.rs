@@ -37,7 +37,7 @@ pub(super) fn upstreams(
         let health = upstream.health.and_then(|written| health(&written, wrong));
         let name = name.into_inner();
         names.insert(name.clone(), UpstreamId(list.len()));
-        list.push(Upstream { name, servers, health, tls });
+        list.push(Upstream { name, servers, health, tls, http2: upstream.http2 });
     }
     (list, names)
 }

@@ -1,7 +1,8 @@
 //! Bodies on their way through: thin wrappers of hyper's, streamed and never collected, that tell the connection's
 //! [`Watch`] what they wait for.
 //!
-//! Trailers do not pass in either direction: a trailer could name a header that was stripped.
+//! Trailers of a request do not pass: one could name a header that was stripped. Those of an answer pass between
+//! HTTP/2 and HTTP/2, cleaned, to clients that say `TE: trailers`.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,8 +14,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use super::identify::clean_trailers;
 use super::observe::Exchange;
-use crate::runtime::watch::{Expired, Watch};
+use crate::runtime::watch::{Broke, Expired, Watch};
 use crate::upstream::{Lease, Sendable};
 
 /// Why a body broke off.
@@ -89,14 +91,8 @@ impl RequestBody {
     }
 }
 
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+impl RequestBody {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
             let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
@@ -117,6 +113,28 @@ impl Body for RequestBody {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_data(cx);
+        if let Poll::Ready(Some(Err(error))) = &polled
+            && let Some(watch) = self.watch()
+        {
+            // Over HTTP/2 the exchange is told of a reset only.
+            watch.upload_breaks(match error {
+                BodyError::TooLarge(limit) => Broke::TooLarge(*limit),
+                BodyError::Broken(_) | BodyError::Expired(_) => Broke::Off,
+            });
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -165,7 +183,7 @@ enum Source {
     Empty,
     Switched(Switched),
     Whole(Bytes),
-    Upstream { incoming: Incoming, lease: Option<Lease<RequestBody>>, watch: Rc<Watch> },
+    Upstream { incoming: Incoming, lease: Option<Lease<RequestBody>>, watch: Rc<Watch>, trailers: bool },
 }
 
 impl ResponseBody {
@@ -179,13 +197,18 @@ impl ResponseBody {
         Self { source: Source::Whole(bytes), exchange: None, ended: false }
     }
 
-    /// An upstream's body; the connection goes back to its pool when it is complete.
-    pub fn upstream(incoming: Incoming, lease: Lease<RequestBody>, watch: &Rc<Watch>) -> Self {
+    /// An upstream's body, with its `trailers` or without; the connection goes back to its pool when it is complete.
+    pub fn upstream(
+        incoming: Incoming,
+        lease: Lease<RequestBody>,
+        watch: &Rc<Watch>,
+        trailers: bool,
+    ) -> Self {
         if incoming.is_end_stream() {
             lease.give_back();
             return Self::empty();
         }
-        let source = Source::Upstream { incoming, lease: Some(lease), watch: Rc::clone(watch) };
+        let source = Source::Upstream { incoming, lease: Some(lease), watch: Rc::clone(watch), trailers };
         Self { source, exchange: None, ended: false }
     }
 
@@ -220,21 +243,21 @@ impl ResponseBody {
 }
 
 impl Source {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
             Self::Empty | Self::Switched(_) => Poll::Ready(None),
             Self::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(Frame::data(bytes))))
             }
-            Self::Upstream { incoming, lease, watch } => {
-                let data = ready!(poll_upstream(incoming, watch, cx));
-                if matches!(data, None | Some(Ok(_)) if incoming.is_end_stream() || data.is_none())
+            Self::Upstream { incoming, lease, watch, trailers } => {
+                let frame = ready!(poll_upstream(incoming, watch, *trailers, cx)).transpose()?;
+                if (incoming.is_end_stream() || frame.as_ref().is_none_or(Frame::is_trailers))
                     && let Some(lease) = lease.take()
                 {
                     lease.give_back();
                 }
-                Poll::Ready(data)
+                Poll::Ready(frame.map(Ok))
             }
         }
     }
@@ -243,8 +266,9 @@ impl Source {
 fn poll_upstream(
     incoming: &mut Incoming,
     watch: &Watch,
+    trailers: bool,
     cx: &mut Context<'_>,
-) -> Poll<Option<Result<Bytes, BodyError>>> {
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     watch.answer_taken();
     loop {
         if let Some(expired) = watch.expired() {
@@ -255,10 +279,14 @@ fn poll_upstream(
             return Poll::Pending;
         };
         watch.download_moved();
-        let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
-        if let Ok(data) = frame.into_data() {
+        let Some(mut frame) = frame.transpose()? else { return Poll::Ready(None) };
+        if frame.is_data() {
             watch.answer_offered();
-            return Poll::Ready(Some(Ok(data)));
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(map) = frame.trailers_mut().filter(|_| trailers) {
+            clean_trailers(map);
+            return Poll::Ready(Some(Ok(frame)));
         }
     }
 }
@@ -271,10 +299,11 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let data = ready!(self.source.poll_data(cx)).transpose()?;
-        self.ended = data.is_none();
-        self.sent(data.as_ref().map_or(0, Bytes::len));
-        Poll::Ready(data.map(|data| Ok(Frame::data(data))))
+        let frame = ready!(self.source.poll_frame(cx)).transpose()?;
+        // Nothing comes after trailers, and nobody asks again.
+        self.ended = frame.as_ref().is_none_or(Frame::is_trailers);
+        self.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -3,23 +3,22 @@
 //! Bodies flow afterwards, on their own. Whatever goes wrong is told to the client in general terms and logged in
 //! particular ones.
 
-use std::error::Error;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 
-use super::body::{BodyError, RequestBody, ResponseBody, Switched};
+use super::body::{RequestBody, ResponseBody, Switched};
 use super::canonical::members;
 use super::upgrade::Handshake;
 use crate::error::{Rejection, chain};
 use crate::pipeline::limit::BodyTooLarge;
 use crate::runtime::metrics::Failed;
-use crate::runtime::watch::{Expired, Watch};
-use crate::upstream::{Answerer, SendError, Upstream, is_lost};
+use crate::runtime::watch::{Broke, Expired, Watch};
+use crate::upstream::{Answerer, SendError, Upstream, is_lost, is_refused};
 
 /// Why an upstream's answer cannot be passed on.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +29,9 @@ pub enum ForwardError {
     /// See [`Expired`].
     #[error(transparent)]
     Expired(#[from] Expired),
+    /// The client's body did not reach its end.
+    #[error("the client's body broke: {0:?}")]
+    Body(Broke),
     /// Nobody asked to switch protocols, or not to these.
     #[error("the upstream switched protocols unasked")]
     Switched,
@@ -38,7 +40,8 @@ pub enum ForwardError {
     Coded,
 }
 
-/// Sends the request and waits for the answer's head. Only an answer to a `handshake` may switch protocols.
+/// Sends the request and waits for the answer's head. Only an answer to a `handshake` may switch protocols; trailers
+/// pass from HTTP/2 to a client that takes them.
 ///
 /// # Errors
 /// See [`ForwardError`].
@@ -46,16 +49,25 @@ pub async fn forward(
     upstream: &Upstream<RequestBody>,
     mut request: Request<RequestBody>,
     handshake: Option<&Handshake>,
+    takes_trailers: bool,
     watch: &Rc<Watch>,
     connect_limit: Duration,
     now: Instant,
 ) -> Result<(Response<ResponseBody>, Answerer), ForwardError> {
     *request.version_mut() = Version::HTTP_11;
+    let trailers = takes_trailers && upstream.is_http2();
+    if trailers {
+        request.headers_mut().insert(TE, const { HeaderValue::from_static("trailers") });
+    }
     watch.answer_awaited(now);
     if !request.body().is_finished() {
         watch.upload_started(now);
     }
-    let (mut answer, lease) = unless_expired(watch, upstream.send(request, connect_limit)).await??;
+    let sent = unless_expired(watch, upstream.send(request, connect_limit)).await?;
+    let (mut answer, lease) = sent.map_err(|error| match (error, watch.upload_broke()) {
+        (SendError::Broken(_), Some(broke)) => ForwardError::Body(broke),
+        (error, _) => error.into(),
+    })?;
     watch.answer_started();
     let answerer = lease.answerer();
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -75,7 +87,7 @@ pub async fn forward(
     }
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    Ok((Response::from_parts(head, ResponseBody::upstream(incoming, lease, watch)), answerer))
+    Ok((Response::from_parts(head, ResponseBody::upstream(incoming, lease, watch, trailers)), answerer))
 }
 
 /// Gives up when the connection's watch says so; it wakes this task when it does.
@@ -94,12 +106,11 @@ impl ForwardError {
     pub fn rejection(&self) -> Rejection {
         match self {
             Self::Send(SendError::Unreachable(_) | SendError::NoneHealthy) => Rejection::Unreachable,
-            Self::Send(SendError::Broken(error)) => match client_fault(error) {
-                Some(BodyError::TooLarge(limit)) => BodyTooLarge { limit: *limit }.into(),
-                Some(_) => Rejection::BrokenBody,
-                None if is_lost(error) => Rejection::Lost,
-                None => Rejection::BadAnswer,
-            },
+            Self::Send(SendError::Broken(error)) if is_refused(error) => Rejection::Unreachable,
+            Self::Send(SendError::Broken(error)) if is_lost(error) => Rejection::Lost,
+            Self::Send(SendError::Broken(_)) => Rejection::BadAnswer,
+            Self::Body(Broke::TooLarge(limit)) => BodyTooLarge { limit: *limit }.into(),
+            Self::Body(Broke::Off) => Rejection::BrokenBody,
             Self::Expired(Expired::Upload) => Rejection::RequestTooSlow,
             // The last three come only once an answer flows, and then nothing more can be told.
             Self::Expired(
@@ -132,9 +143,4 @@ impl ForwardError {
             None => tracing::debug!(upstream, request_id, error, "a request broke off"),
         }
     }
-}
-
-/// hyper reports a request body's own error as the cause of the exchange's.
-fn client_fault(error: &hyper::Error) -> Option<&BodyError> {
-    error.source().and_then(|cause| cause.downcast_ref())
 }

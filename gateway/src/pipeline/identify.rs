@@ -162,6 +162,36 @@ pub(super) fn is_for_one_hop(name: &str) -> bool {
     )
 }
 
+/// Takes out of an answer's trailers what may only stand in a head (RFC 9110 section 6.5.1), or is the gateway's to say.
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    let goes = |name: &HeaderName| {
+        is_for_one_hop(name.as_str())
+            || is_for_heads(name.as_str())
+            || identity::family(name.as_str()).is_some()
+    };
+    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in &doomed {
+        trailers.remove(name);
+    }
+    super::cors::strip(trailers);
+}
+
+/// Framing, routing, what the content is, who is calling, what a browser keeps.
+fn is_for_heads(name: &str) -> bool {
+    name.starts_with("content-")
+        || matches!(
+            name,
+            "host"
+                | "set-cookie"
+                | "authorization"
+                | "www-authenticate"
+                | "location"
+                | "cache-control"
+                | "vary"
+                | "strict-transport-security"
+        )
+}
+
 fn drop_hop_by_hop(answer: &mut HeaderMap) {
     let named =
         super::canonical::members(answer, CONNECTION).map(str::to_ascii_lowercase).collect::<Vec<_>>();

@@ -50,7 +50,8 @@ impl Prepared {
     pub(super) fn new(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::handshakes).transpose()?;
         let system = if asks_system(&config) { Some(system_roots()?) } else { None };
-        let roots = system.as_ref().map(|roots| client_config(Arc::clone(roots), None)).transpose()?;
+        let roots =
+            system.as_ref().map(|roots| client_config(Arc::clone(roots), None, b"http/1.1")).transpose()?;
         let clusters = config.upstreams.iter().map(|upstream| upstreams::cluster(upstream, system.as_ref()));
         Ok(Self {
             tls,

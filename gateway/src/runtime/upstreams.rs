@@ -24,7 +24,12 @@ pub(super) fn cluster(
 ) -> Result<Arc<Cluster>, StartError> {
     let tls = tls(upstream, system)?;
     let origins = upstream.servers.iter().map(|server| origin(server, tls.as_ref()));
-    let origins = origins.collect::<Result<_, _>>()?;
+    let mut origins = origins.collect::<Result<Vec<_>, _>>()?;
+    if upstream.http2 {
+        for (origin, server) in origins.iter_mut().zip(&upstream.servers) {
+            origin.target = origin.target.clone().http2(server.authority.clone());
+        }
+    }
     Ok(Arc::new(Cluster::new(&upstream.name, origins)))
 }
 
@@ -59,7 +64,8 @@ pub(super) fn tls(
     };
     let client = upstream.tls.client.as_ref();
     let client = client.map(|certificate| (&*certificate.cert, &*certificate.key));
-    roots.map(|roots| client_config(roots, client)).transpose()
+    let protocol: &[u8] = if upstream.http2 { b"h2" } else { b"http/1.1" };
+    roots.map(|roots| client_config(roots, client, protocol)).transpose()
 }
 
 async fn end_ejections(clusters: Vec<Arc<Cluster>>) {

@@ -63,6 +63,15 @@ pub enum Expired {
     Revoked,
 }
 
+/// Why a request's body does not reach its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broke {
+    /// More came than so many bytes, which the route allows.
+    TooLarge(u64),
+    /// The client went away, or broke the framing.
+    Off,
+}
+
 /// What the connection's timer found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -138,6 +147,7 @@ pub struct Watch {
     revoked: Cell<bool>,
     write: Cell<Option<Instant>>,
     expired: Cell<Option<Expired>>,
+    upload_broke: Cell<Option<Broke>>,
     exchange: Cell<u64>,
     undrained: Cell<bool>,
     answered: Cell<bool>,
@@ -165,6 +175,7 @@ impl Watch {
             revoked: Cell::new(false),
             write: Cell::new(None),
             expired: Cell::new(None),
+            upload_broke: Cell::new(None),
             exchange: Cell::new(0),
             undrained: Cell::new(false),
             answered: Cell::new(false),
@@ -274,6 +285,7 @@ impl Watch {
         self.streaming.set(false);
         self.answered_for.replace(None);
         self.expired.set(None);
+        self.upload_broke.set(None);
         self.exchange.set(self.exchange.get() + 1);
         (arrival, self.exchange.get())
     }
@@ -332,6 +344,16 @@ impl Watch {
         if self.answered.get() {
             self.client.set(Client::Idle(now));
         }
+    }
+
+    /// The body does not reach its end, for this reason.
+    pub fn upload_breaks(&self, broke: Broke) {
+        self.upload_broke.set(Some(broke));
+    }
+
+    /// Whether [`Watch::upload_breaks`] was called, and with what.
+    pub const fn upload_broke(&self) -> Option<Broke> {
+        self.upload_broke.get()
     }
 
     /// The request goes out; an answer is due.

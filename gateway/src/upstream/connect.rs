@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::uri::{Authority, Scheme};
 use rustls::ClientConfig;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +22,8 @@ use tokio_rustls::client::TlsStream;
 pub struct Target {
     way: Way,
     tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+    /// What the server is called in HTTP/2; none: it is spoken to in HTTP/1.1.
+    http2: Option<Authority>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +45,10 @@ pub enum ConnectError {
     /// `timeouts.connect` passed.
     #[error("connecting took longer than {0:?}")]
     Timeout(Duration),
-    /// The peer speaks no HTTP/1.1.
+    /// The server did not choose HTTP/2, which is configured for it.
+    #[error("the server chose no HTTP/2 (ALPN)")]
+    NoHttp2,
+    /// The peer does not speak HTTP, or takes the connection back.
     #[error("the HTTP connection could not be set up")]
     Handshake(#[from] hyper::Error),
 }
@@ -50,12 +56,12 @@ pub enum ConnectError {
 impl Target {
     /// A server that is spoken to in clear.
     pub fn plain(host: &str, port: u16) -> Self {
-        Self { way: Way::Host(host.to_owned(), port), tls: None }
+        Self { way: Way::Host(host.to_owned(), port), tls: None, http2: None }
     }
 
     /// A Unix socket, in clear.
     pub fn socket(path: &Path) -> Self {
-        Self { way: Way::Socket(path.to_owned()), tls: None }
+        Self { way: Way::Socket(path.to_owned()), tls: None, http2: None }
     }
 
     /// A server that must show a certificate for `host`.
@@ -64,12 +70,30 @@ impl Target {
     /// `host` is neither an address nor a name that a certificate could carry.
     pub fn tls(host: &str, port: u16, config: Arc<ClientConfig>) -> Result<Self, InvalidDnsNameError> {
         let name = ServerName::try_from(host.to_owned())?;
-        Ok(Self { way: Way::Host(host.to_owned(), port), tls: Some((name, config)) })
+        Ok(Self { way: Way::Host(host.to_owned(), port), tls: Some((name, config)), http2: None })
+    }
+
+    /// The same server, spoken to in HTTP/2 by this name: over TLS it must choose `h2`, in clear it is known to
+    /// speak it.
+    #[must_use]
+    pub fn http2(self, authority: Authority) -> Self {
+        Self { http2: Some(authority), ..self }
+    }
+
+    /// Where an HTTP/2 request says that it goes; none for HTTP/1.1.
+    pub(super) fn origin(&self) -> Option<(Scheme, Authority)> {
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        self.http2.clone().map(|authority| (scheme, authority))
+    }
+
+    /// Whether the server is spoken to in HTTP/2.
+    pub(super) const fn is_http2(&self) -> bool {
+        self.http2.is_some()
     }
 
     /// The same server, at an address that its name was found to mean; its certificate is still for the name.
     pub(super) fn at(&self, address: SocketAddr) -> Self {
-        Self { way: Way::Address(address), tls: self.tls.clone() }
+        Self { way: Way::Address(address), ..self.clone() }
     }
 
     /// The name that must be looked up, and the port; none if this is an address or a Unix socket.
@@ -80,14 +104,14 @@ impl Target {
         }
     }
 
-    /// Another port of the same machine, in clear. A Unix socket has no other.
+    /// Another port of the same machine, in clear and in HTTP/1.1. A Unix socket has no other.
     pub(super) fn other_port(&self, port: u16) -> Self {
         let way = match &self.way {
             Way::Host(host, _) => Way::Host(host.clone(), port),
             Way::Address(address) => Way::Address(SocketAddr::new(address.ip(), port)),
             Way::Socket(path) => Way::Socket(path.clone()),
         };
-        Self { way, tls: None }
+        Self { way, tls: None, http2: None }
     }
 
     /// Connects within the limit, TLS included.
@@ -107,7 +131,11 @@ impl Target {
         socket.set_nodelay(true)?;
         let Some((name, config)) = &self.tls else { return Ok(Stream::Plain(socket)) };
         let connector = TlsConnector::from(Arc::clone(config));
-        Ok(Stream::Tls(Box::new(connector.connect(name.clone(), socket).await?)))
+        let stream = connector.connect(name.clone(), socket).await?;
+        if self.is_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(ConnectError::NoHttp2);
+        }
+        Ok(Stream::Tls(Box::new(stream)))
     }
 }
 

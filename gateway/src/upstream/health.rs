@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{Request, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
@@ -18,6 +19,8 @@ use tokio::time::MissedTickBehavior;
 use super::cluster::Cluster;
 use super::connect::ConnectError;
 use super::member::Member;
+use super::multiplex::builder;
+use super::server::address;
 use super::standing::Thresholds;
 
 /// How an upstream's servers are checked.
@@ -25,7 +28,7 @@ use super::standing::Thresholds;
 pub struct Check {
     /// What is asked for: path and query.
     pub path: Uri,
-    /// Another port than the one that requests go to, spoken to in clear.
+    /// Another port than the one that requests go to, spoken to in clear and in HTTP/1.1.
     pub port: Option<u16>,
     /// From one check to the next.
     pub interval: Duration,
@@ -77,21 +80,34 @@ impl Check {
     async fn ask(&self, member: &Member) -> Result<(), Ill> {
         let target = member.target();
         let target = self.port.map_or_else(|| target.clone(), |port| target.other_port(port));
-        let stream = target.connect(self.timeout).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let stream = TokioIo::new(target.connect(self.timeout).await?);
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.uri_mut() = self.path.clone();
         request.headers_mut().insert(HOST, member.host().clone());
-        let exchange = sender.send_request(request);
-        tokio::pin!(exchange);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut exchange => answer?,
-            closed = connection => {
-                closed?;
-                exchange.await?
-            }
+        let status = if target.is_http2() {
+            address(&mut request, member);
+            let (mut sender, connection) = builder().handshake(stream).await?;
+            answer(sender.send_request(request), connection).await?
+        } else {
+            let (mut sender, connection) = http1::handshake(stream).await?;
+            answer(sender.send_request(request), connection).await?
         };
-        if answer.status().is_success() { Ok(()) } else { Err(Ill::Status(answer.status())) }
+        if status.is_success() { Ok(()) } else { Err(Ill::Status(status)) }
     }
+}
+
+async fn answer(
+    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> hyper::Result<StatusCode> {
+    tokio::pin!(exchange);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut exchange => answer?,
+        closed = connection => {
+            closed?;
+            exchange.await?
+        }
+    };
+    Ok(answer.status())
 }

@@ -3,11 +3,13 @@
 //! A [`Cluster`] knows which servers there are and is shared by all cores; an [`Upstream`] is one core's connections to
 //! them. Knows nothing of routes, tokens or identity.
 
+mod broken;
 mod choose;
 mod cluster;
 mod connect;
 mod health;
 mod member;
+mod multiplex;
 mod pool;
 mod resolve;
 mod retry;
@@ -16,9 +18,7 @@ mod server;
 mod standing;
 
 use std::cell::{Cell, RefCell};
-use std::error::Error as _;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+pub use broken::{is_lost, is_refused};
 pub use cluster::{Cluster, Origin, View};
 pub use connect::{ConnectError, Stream, Target};
 pub use health::{Check, check_health};
@@ -157,6 +158,11 @@ impl<B: Sendable> Upstream<B> {
         allowed
     }
 
+    /// Whether its servers are spoken to in HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.cluster.origins().iter().any(|origin| origin.target.is_http2())
+    }
+
     /// A second passed.
     pub fn tick(&self) {
         self.look();
@@ -220,12 +226,6 @@ impl<B> Servers<B> {
     fn all(&self) -> impl Iterator<Item = &Rc<Server<B>>> {
         self.asked.iter().chain(&self.out)
     }
-}
-
-/// Whether the connection ended, in whatever way, before the answer's head was there.
-pub fn is_lost(error: &hyper::Error) -> bool {
-    let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    ended || error.is_body_write_aborted() || error.source().is_some_and(|cause| cause.is::<io::Error>())
 }
 
 #[cfg(test)]

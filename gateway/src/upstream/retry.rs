@@ -58,7 +58,12 @@ impl Budget {
 /// ask for nothing to be done, and without a body nothing of the request is used up.
 pub(super) fn copy<B: Sendable>(request: &Request<B>) -> Option<Request<B>> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe || !request.body().is_end_stream() {
+    if safe { bodiless(request) } else { None }
+}
+
+/// A copy of a request that has no body. It may be sent only if its original did nothing, or asks for nothing to be done.
+pub(super) fn bodiless<B: Sendable>(request: &Request<B>) -> Option<Request<B>> {
+    if !request.body().is_end_stream() {
         return None;
     }
     let mut copy = Request::new(request.body().nothing()?);

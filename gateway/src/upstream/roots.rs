@@ -66,7 +66,7 @@ pub fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, RootsError> {
     Ok(Arc::new(roots))
 }
 
-/// A client configuration for HTTP/1.1 that believes these, and shows a certificate (chain and key, PEM files) to
+/// A client configuration for a protocol (its ALPN name) that believes these, and shows a certificate (chain and key, PEM files) to
 /// servers that ask for one.
 ///
 /// # Errors
@@ -74,6 +74,7 @@ pub fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, RootsError> {
 pub fn client_config(
     roots: Arc<RootCertStore>,
     client: Option<(&Path, &Path)>,
+    protocol: &[u8],
 ) -> Result<Arc<ClientConfig>, RootsError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -87,7 +88,7 @@ pub fn client_config(
             builder.with_client_auth_cert(chain(cert)?, private).map_err(unusable)?
         }
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(Arc::new(config))
 }
 

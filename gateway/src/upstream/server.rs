@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::HOST;
+use http::uri::{PathAndQuery, Uri};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -13,19 +14,24 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
+use super::broken::{is_ours, is_refused};
 use super::choose::Candidate;
 use super::cluster::{Cluster, Fault};
 use super::connect::ConnectError;
 use super::member::Member;
+use super::multiplex::{Connections, Stream};
 use super::pool::Pool;
+use super::retry;
 use super::standing::share;
 
 /// How long a request's body may go on once its answer is complete: whoever answered early wants little more of it.
 const REST_OF_BODY: Duration = Duration::from_secs(10);
+/// How many HTTP/2 connections may turn a request down before it is said that the server does.
+const MOST_CONNECTIONS: usize = 3;
 
 /// What a request body must be so that hyper can send it.
 pub trait Sendable:
-    Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static
+    Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static
 {
     /// A body of nothing, if this is one: such a request can be made twice.
     fn nothing(&self) -> Option<Self>
@@ -41,6 +47,7 @@ pub(super) struct Server<B> {
     /// The member's name, to be shared on this core.
     name: Rc<str>,
     pool: Pool<B>,
+    connections: Connections<B>,
     under_way: Cell<usize>,
     returned: Cell<Option<Instant>>,
     share: Cell<u8>,
@@ -71,7 +78,7 @@ pub(super) enum Failure<B> {
 /// The connection of an exchange that is under way; goes back to its pool only by [`Lease::give_back`].
 #[derive(Debug)]
 pub struct Lease<B> {
-    sender: Sender<B>,
+    way: Way<B>,
     at: UnderWay<B>,
     /// How long connecting took, if it was for this exchange.
     connecting: Option<Duration>,
@@ -84,6 +91,14 @@ pub struct Answerer {
     pub server: Rc<str>,
     /// How long connecting took; none over a connection that was open already.
     pub connecting: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Way<B> {
+    /// HTTP/1.1: the connection is the exchange's own.
+    Alone(Sender<B>),
+    /// HTTP/2: one of many on its connection.
+    Shared(Stream<B>),
 }
 
 /// Counts itself among what a server has under way, until dropped.
@@ -121,6 +136,7 @@ impl<B: Sendable> Server<B> {
             member: Arc::clone(member),
             name: member.name().into(),
             pool: Pool::default(),
+            connections: Connections::default(),
             under_way: Cell::new(0),
             returned: Cell::new(None),
             share: Cell::new(100),
@@ -141,12 +157,13 @@ impl<B: Sendable> Server<B> {
     /// A second passed.
     pub(super) fn tick(&self, now: Instant) {
         self.pool.tick();
+        self.connections.tick();
         self.returned(self.returned.get(), now);
     }
 
     /// How many connections are idle.
     pub(super) fn idle(&self) -> usize {
-        self.pool.len()
+        self.pool.len() + self.connections.idle()
     }
 
     /// Sends over an idle connection, or over a new one when there is none left that takes the request.
@@ -156,13 +173,17 @@ impl<B: Sendable> Server<B> {
         limit: Duration,
     ) -> Result<(Response<Incoming>, Lease<B>), Failure<B>> {
         let at = UnderWay::at(self);
+        if self.member.target().is_http2() {
+            // Kept out of the future that every request over HTTP/1.1 is.
+            return Box::pin(self.send_shared(request, limit, at)).await;
+        }
         request.headers_mut().insert(HOST, self.member.host().clone());
         while let Some(mut sender) = self.pool.take() {
             // The peer may have closed since anybody looked. hyper hands back what it has not begun to write.
             match sender.requests.try_send_request(request).await {
                 Ok(response) => {
                     self.answered(response.status());
-                    return Ok((response, Lease { sender, at, connecting: None }));
+                    return Ok((response, Lease { way: Way::Alone(sender), at, connecting: None }));
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -192,7 +213,7 @@ impl<B: Sendable> Server<B> {
         match sender.requests.try_send_request(request).await {
             Ok(response) => {
                 self.answered(response.status());
-                Ok((response, Lease { sender, at, connecting }))
+                Ok((response, Lease { way: Way::Alone(sender), at, connecting }))
             }
             Err(mut error) => Err(match error.take_message() {
                 Some(unsent) => {
@@ -201,6 +222,51 @@ impl<B: Sendable> Server<B> {
                 }
                 None => self.broken(error.into_error()),
             }),
+        }
+    }
+
+    /// Sends over a connection that others may use too. What the server says it has not looked at goes over another
+    /// one, once, if there is no body of it that is used up.
+    async fn send_shared(
+        &self,
+        mut request: Request<B>,
+        limit: Duration,
+        at: UnderWay<B>,
+    ) -> Result<(Response<Incoming>, Lease<B>), Failure<B>> {
+        address(&mut request, &self.member);
+        let mut copy = retry::bodiless(&request);
+        let (mut connections, began) = (0, Instant::now());
+        loop {
+            let (stream, is_new) = match self.connections.stream(self.member.target(), limit).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    self.cluster.failed(&self.member, Fault::Connect, Instant::now());
+                    return Err(Failure::Unsent(Box::new(request), error));
+                }
+            };
+            connections += 1;
+            let connecting = is_new.then(|| began.elapsed());
+            let mut error = match stream.send(request).await {
+                Ok(response) => {
+                    self.answered(response.status());
+                    return Ok((response, Lease { way: Way::Shared(stream), at, connecting }));
+                }
+                Err(error) => error,
+            };
+            let (unsent, error) = (error.take_message(), error.into_error());
+            if let Some(unsent) = unsent {
+                stream.retire();
+                if connections == MOST_CONNECTIONS {
+                    self.cluster.failed(&self.member, Fault::Answer, Instant::now());
+                    return Err(Failure::Unsent(Box::new(unsent), error.into()));
+                }
+                request = unsent;
+            } else {
+                let Some(copied) = copy.take().filter(|_| is_refused(&error)) else {
+                    return Err(self.broken(error));
+                };
+                request = copied;
+            }
         }
     }
 
@@ -215,8 +281,8 @@ impl<B: Sendable> Server<B> {
     }
 
     fn broken(&self, error: hyper::Error) -> Failure<B> {
-        // A body that the client broke off is an error of hyper's user.
-        if !error.is_user() {
+        // A client that broke off its body, or a server that leaves or has enough to do, is no fault of the server.
+        if !is_ours(&error) && !is_refused(&error) {
             self.cluster.failed(&self.member, Fault::Answer, Instant::now());
         }
         Failure::Broken(error)
@@ -244,7 +310,11 @@ impl<B: 'static> Lease<B> {
 
     /// The answer is complete: the connection may serve again.
     pub fn give_back(self) {
-        let Self { mut sender, at, .. } = self;
+        let Self { way, at, .. } = self;
+        let mut sender = match way {
+            Way::Alone(sender) => sender,
+            Way::Shared(stream) => return stream.completed(),
+        };
         if sender.requests.is_ready() {
             at.0.pool.put(sender);
         } else if !sender.requests.is_closed() {
@@ -257,4 +327,16 @@ impl<B: 'static> Lease<B> {
             });
         }
     }
+}
+
+/// Says in a request where it goes, as HTTP/2 has it: in its target, and not in `Host`.
+pub(super) fn address<B>(request: &mut Request<B>, member: &Member) {
+    let Some((scheme, authority)) = member.target().origin() else { return };
+    request.headers_mut().remove(HOST);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority);
+    parts.path_and_query.get_or_insert(const { PathAndQuery::from_static("/") });
+    // All three parts are there, so there is nothing to refuse.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }

@@ -25,20 +25,20 @@ use crate::support::{Feed, Gateway, Issuer, Setup, Upstream, full};
 use crate::tls::{Certificate, certificate, written};
 
 /// A certificate for `localhost`, and the table that names it.
-struct Door {
-    certificate: Certificate,
-    tables: String,
+pub(crate) struct Door {
+    pub(crate) certificate: Certificate,
+    pub(crate) tables: String,
     _folder: tempfile::TempDir,
 }
 
-fn door() -> Door {
+pub(crate) fn door() -> Door {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certificate("localhost");
     let tables = format!("[tls]\ncertificates = [{}]\n", written(&certificate, folder.path(), "localhost"));
     Door { certificate, tables, _folder: folder }
 }
 
-async fn socket(gateway: &Gateway, door: &Door) -> TlsStream<TcpStream> {
+pub(crate) async fn socket(gateway: &Gateway, door: &Door) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(door.certificate.cert.der().clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -54,20 +54,20 @@ async fn socket(gateway: &Gateway, door: &Door) -> TlsStream<TcpStream> {
     stream
 }
 
-type Client = SendRequest<Full<Bytes>>;
+pub(crate) type Client = SendRequest<Full<Bytes>>;
 
-async fn client(gateway: &Gateway, door: &Door) -> Client {
+pub(crate) async fn client(gateway: &Gateway, door: &Door) -> Client {
     let stream = TokioIo::new(socket(gateway, door).await);
     let (client, connection) = handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-fn get(path: &str) -> http::request::Builder {
+pub(crate) fn get(path: &str) -> http::request::Builder {
     Request::builder().uri(format!("https://localhost{path}"))
 }
 
-async fn ask(client: &mut Client, request: http::request::Builder) -> (StatusCode, Bytes) {
+pub(crate) async fn ask(client: &mut Client, request: http::request::Builder) -> (StatusCode, Bytes) {
     let answer = client.send_request(request.body(Full::default()).unwrap()).await.unwrap();
     let status = answer.status();
     (status, answer.into_body().collect().await.unwrap().to_bytes())

@@ -8,6 +8,7 @@ mod cors;
 mod forwarding;
 mod header_rules;
 mod http2;
+mod http2_upstreams;
 mod outages;
 mod overload;
 mod proxy_protocol;
