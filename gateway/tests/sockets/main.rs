@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod cors;
 mod forwarding;
+mod grpc;
 mod header_rules;
 mod http2;
 mod http2_upstreams;
