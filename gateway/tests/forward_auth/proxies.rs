@@ -81,9 +81,13 @@ fn site_packages() -> PathBuf {
 #[tokio::test]
 async fn nginx() {
     let world = World::new().await;
-    let arguments =
-        ["-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf", "-g", "daemon off; pid nginx.pid;"];
-    let proxy = Proxy::start(&world, "/usr/sbin/nginx".into(), &["nginx.conf"], &arguments).await;
+    // One process only: workers would outlive a master that is killed with the test.
+    let globals = "daemon off; master_process off; pid nginx.pid;";
+    let arguments = ["-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf", "-g", globals];
+    // Debian has it where the path of a user that is not root does not lead.
+    let debians = PathBuf::from("/usr/sbin/nginx");
+    let program = if debians.exists() { debians } else { "nginx".into() };
+    let proxy = Proxy::start(&world, program, &["nginx.conf"], &arguments).await;
     let proxy = Proxy { strips_families: false, ..proxy };
     all(world, &proxy).await;
 }
