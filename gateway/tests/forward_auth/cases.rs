@@ -110,6 +110,7 @@ pub(crate) async fn all(mut world: World, proxy: &Proxy) {
     other_spellings(&world, proxy).await;
     targets(&world, proxy).await;
     callers_in_turn(&world, proxy).await;
+    doubtful_heads(&world, proxy).await;
     heads(&world, proxy).await;
     upgrades(&world, proxy).await;
     bodies(&world, proxy).await;
@@ -242,6 +243,23 @@ async fn callers_in_turn(world: &World, proxy: &Proxy) {
                 (if expected.is_some() { 200 } else { 401 }, expected)
             );
         }
+    }
+}
+
+/// What could be read in two ways, besides the path.
+async fn doubtful_heads(world: &World, proxy: &Proxy) {
+    let bearer = world.bearer();
+    for head in [
+        format!("GET /private HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n{bearer}\r\n\r\n"),
+        format!("GET /private HTTP/1.1\r\nHost: localhost\r\nHost: elsewhere\r\n{bearer}\r\n\r\n"),
+        format!("GET /private HTTP/1.1\r\n{bearer}\r\nConnection: close\r\n\r\n"),
+        format!("GET /private HTTP/1.0\r\n{bearer}\r\n\r\n"),
+    ] {
+        let mut client = Client::connect(proxy.address).await;
+        client.send(&head).await;
+        let status = client.answer(false).await.status;
+        assert!((400..500).contains(&status), "{status} for {head}");
+        assert!(world.orders.take().is_empty(), "{head}");
     }
 }
 
