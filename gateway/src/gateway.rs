@@ -150,7 +150,7 @@ pub async fn handle(core: &Rc<Core>, peer: &Peer, request: Request<Incoming>) ->
     answer.map(|body| if is_head { ResponseBody::empty() } else { body }.ending(exchange))
 }
 
-/// The stages. Each may refuse; only the last one speaks to an upstream.
+/// The stages. Each may refuse; only [`answer`], the last one, speaks to an upstream.
 async fn pass(
     core: &Core,
     peer: &Peer,
@@ -218,27 +218,44 @@ async fn pass(
     }
 
     let request = Request::from_parts(parts, body.limited(route.body));
-    let (upstream, timeouts) = (core.upstream(route.upstream), &config.timeouts);
-    let sent = forward(
-        upstream,
-        request,
-        handshake.as_ref(),
-        takes_trailers,
-        &peer.watch,
-        timeouts.connect,
-        arrival.instant,
-    );
+    let granted = Granted { route, handshake, verified, takes_trailers };
+    answer(core, peer, granted, request, arrival, exchange).await
+}
+
+/// A request that may go on to its upstream.
+struct Granted<'g> {
+    route: &'g Route,
+    handshake: Option<Handshake>,
+    verified: Option<Arc<Verified>>,
+    takes_trailers: bool,
+}
+
+/// The last stage: what the upstream answers, without what is not for the client.
+async fn answer(
+    core: &Core,
+    peer: &Peer,
+    Granted { route, handshake, verified, takes_trailers }: Granted<'_>,
+    request: Request<RequestBody>,
+    arrival: Arrival,
+    exchange: &mut Exchange,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let Gateway { config, identities, .. } = &*core.gateway;
+    let (upstream, connect) = (core.upstream(route.upstream), config.timeouts.connect);
+    let (wish, now) = (handshake.as_ref(), arrival.instant);
+    let sent = forward(upstream, request, wish, takes_trailers, &peer.watch, connect, now);
     let failed = |error| core.failed(route.upstream, &error, exchange.request_id());
     let (mut answer, answerer) = sent.await.map_err(failed)?;
     exchange.answered_by(answerer);
     if let Some(verified) = verified {
         peer.watch.answers(verified);
     }
-    identity.clean_answer(answer.headers_mut());
-    cors::strip(answer.headers_mut());
-    rewrite::apply(route.response_headers.as_ref(), answer.headers_mut());
-    if let Some(handshake) = handshake.filter(|_| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
-        handshake.complete(answer.headers_mut());
+    let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    identities[route.upstream.0].clean_answer(headers);
+    cors::strip(headers);
+    rewrite::apply(route.response_headers.as_ref(), headers);
+    if let Some(handshake) = handshake.filter(|_| switches) {
+        handshake.complete(headers);
     }
     Ok(answer)
 }

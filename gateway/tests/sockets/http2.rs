@@ -211,12 +211,13 @@ async fn until_broken(client: &mut Client, token: &str) {
 async fn an_answer_breaks_off_with_its_token_and_the_connection_stays() {
     let (orders, issuer, feed, door) = (moody().await, Issuer::new().await, Feed::empty().await, door());
     let setting = feed.setting();
-    let timeouts = "idle = \"1s\"";
-    let setup = Setup { tables: &door.tables, tokens: &setting, timeouts, ..Setup::with(&orders, &issuer) };
+    let setup = Setup { tables: &door.tables, tokens: &setting, ..Setup::with(&orders, &issuer) };
     let gateway = setup.start().await;
     feed.until_subscribed(1).await;
     let mut client = client(&gateway, &door).await;
-    until_broken(&mut client, &issuer.token_with("k1", in_seconds(2))).await;
+    let token = issuer.token_with("k1", in_seconds(2));
+    let broken = tokio::time::timeout(Duration::from_secs(8), until_broken(&mut client, &token)).await;
+    broken.expect("before the stream's next look");
     assert_eq!(ask(&mut client, get("/public")).await.1, "quick");
     let (mut other, token) = (client.clone(), issuer.token());
     let flowing = tokio::spawn(async move { until_broken(&mut other, &token).await });
