@@ -69,6 +69,9 @@ pub async fn forward(
         (error, _) => error.into(),
     })?;
     watch.answer_started();
+    if upstream.is_http2() {
+        watch.flows_both_ways();
+    }
     let answerer = lease.answerer();
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         if !handshake.is_some_and(|handshake| handshake.is_accepted_by(answer.headers())) {

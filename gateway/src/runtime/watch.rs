@@ -143,6 +143,8 @@ pub struct Watch {
     download: Cell<Option<Instant>>,
     token_end: Cell<Option<Instant>>,
     streaming: Cell<bool>,
+    /// Whether both bodies flow as they like, see [`Watch::flows_both_ways`].
+    duplex: Cell<bool>,
     answered_for: RefCell<Option<Arc<Verified>>>,
     revoked: Cell<bool>,
     write: Cell<Option<Instant>>,
@@ -171,6 +173,7 @@ impl Watch {
             download: Cell::new(None),
             token_end: Cell::new(None),
             streaming: Cell::new(false),
+            duplex: Cell::new(false),
             answered_for: RefCell::default(),
             revoked: Cell::new(false),
             write: Cell::new(None),
@@ -283,6 +286,7 @@ impl Watch {
         self.download.set(None);
         self.token_end.set(None);
         self.streaming.set(false);
+        self.duplex.set(false);
         self.answered_for.replace(None);
         self.expired.set(None);
         self.upload_broke.set(None);
@@ -294,6 +298,7 @@ impl Watch {
     pub fn request_finished(&self, now: Instant) {
         self.answered.set(true);
         self.streaming.set(false);
+        self.duplex.set(false);
         self.answered_for.replace(None);
         self.download.set(None);
         self.first_byte.set(None);
@@ -370,6 +375,12 @@ impl Watch {
             self.token_end.set(Some(end));
             self.look_by(end);
         }
+    }
+
+    /// The answer has started while the request goes on, over HTTP/2 on both sides: a conversation, of which either
+    /// half may be silent as long as the other is not.
+    pub fn flows_both_ways(&self) {
+        self.duplex.set(self.is_stream);
     }
 
     /// Until when the caller's token is good: no answer goes on for longer.
@@ -486,6 +497,15 @@ impl Watch {
 
     fn exchange_deadlines(&self) -> [Option<(Instant, Expired)>; 4] {
         let limits = self.limits.get();
+        let token = self.token_end.get().filter(|_| self.streaming.get()).map(|end| (end, Expired::Token));
+        if self.duplex.get() {
+            return [
+                None,
+                None,
+                self.stillness().map(|since| (since + limits.idle, Expired::Download)),
+                token,
+            ];
+        }
         let (upload, uploading) = match self.upload.get() {
             Upload::Done => (None, false),
             Upload::Sending(since) => (Some((since + limits.idle, Expired::UploadStalled)), true),
@@ -496,8 +516,17 @@ impl Watch {
             upload,
             first_byte.map(|since| (since + limits.first_byte, Expired::FirstByte)),
             self.download.get().map(|since| (since + limits.idle, Expired::Download)),
-            self.token_end.get().filter(|_| self.streaming.get()).map(|end| (end, Expired::Token)),
+            token,
         ]
+    }
+
+    /// Since when neither body has moved, if the answer is waited for.
+    fn stillness(&self) -> Option<Instant> {
+        let answer = self.download.get()?;
+        match self.upload.get() {
+            Upload::Done => Some(answer),
+            Upload::Sending(since) | Upload::Receiving(since) => Some(answer.max(since)),
+        }
     }
 
     /// A body is overdue when nothing moves, or when a whole window of waiting brought too little.

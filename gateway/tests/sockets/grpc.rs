@@ -45,7 +45,13 @@ async fn calls_of_all_kinds_pass() {
     let (service, issuer, door) = (Service::start(), Issuer::new().await, door());
     let tables = format!("http2 = true\n{}", door.tables);
     let servers = vec![([127, 0, 0, 1], service.port).into()];
-    let setup = Setup { servers, issuer: Some(&issuer), tables: &tables, ..Setup::default() };
+    let setup = Setup {
+        servers,
+        issuer: Some(&issuer),
+        tables: &tables,
+        timeouts: "idle = \"1s\"",
+        ..Setup::default()
+    };
     let gateway = setup.start().await;
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
@@ -72,6 +78,8 @@ async fn calls_of_all_kinds_pass() {
             "count": ["0", "1", "2"],
             "join": "a,b,c",
             "talk": ["A", "B"],
+            "converse": ["ONE", "TWO", "THREE", "OK"],
+            "listen": "go........",
             "fail": ["FAILED_PRECONDITION", "not today"],
             "late": ["ABORTED", "in the middle"],
             "nothing": ["UNIMPLEMENTED", "Method not found!"],

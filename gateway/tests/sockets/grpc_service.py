@@ -1,6 +1,7 @@
 """A gRPC service, or one call of it, by grpcio without generated code: messages are bytes."""
 
 import json
+import queue
 import sys
 import time
 from concurrent import futures
@@ -19,6 +20,7 @@ class Service(grpc.GenericRpcHandler):
             "/private/orders.Orders/Count": grpc.unary_stream_rpc_method_handler(self.count),
             "/private/orders.Orders/Join": grpc.stream_unary_rpc_method_handler(self.join),
             "/private/orders.Orders/Talk": grpc.stream_stream_rpc_method_handler(self.talk),
+            "/private/orders.Orders/Tick": grpc.stream_stream_rpc_method_handler(self.tick),
             "/private/orders.Orders/Who": grpc.unary_unary_rpc_method_handler(lambda _, context: told(context)),
             "/private/orders.Orders/Fail": grpc.unary_unary_rpc_method_handler(self.fail),
             "/private/orders.Orders/Late": grpc.unary_stream_rpc_method_handler(self.late),
@@ -39,6 +41,12 @@ class Service(grpc.GenericRpcHandler):
 
     def talk(self, messages, context):
         yield from (message.upper() for message in messages)
+
+    def tick(self, messages, context):
+        yield next(messages)
+        for _ in range(8):
+            time.sleep(0.3)
+            yield b"."
 
     def fail(self, message, context):
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
@@ -70,6 +78,27 @@ def failed(call):
     return ["OK", ""]
 
 
+def converse(method, metadata):
+    """Each message only after the answer to the one before."""
+    said = queue.SimpleQueue()
+    answers = method(iter(said.get, None), metadata=metadata)
+    heard = []
+    for word in (b"one", b"two", b"three"):
+        said.put(word)
+        heard.append(next(answers).decode())
+    said.put(None)
+    return heard + [answers.code().name]
+
+
+def listen(method, metadata):
+    """One message, and then nothing while the answers come."""
+    said = queue.SimpleQueue()
+    said.put(b"go")
+    heard = b"".join(method(iter(said.get, None), metadata=metadata)).decode()
+    said.put(None)
+    return heard
+
+
 def call(port, ca, token):
     with open(ca, "rb") as file:
         credentials = grpc.ssl_channel_credentials(file.read())
@@ -87,6 +116,8 @@ def call(port, ca, token):
             "count": [part.decode() for part in channel.unary_stream(path + "Count")(b"3", metadata=bearer)],
             "join": channel.stream_unary(path + "Join")(iter([b"a", b"b", b"c"]), metadata=bearer).decode(),
             "talk": [m.decode() for m in channel.stream_stream(path + "Talk")(iter([b"a", b"b"]), metadata=bearer)],
+            "converse": converse(channel.stream_stream(path + "Talk"), bearer),
+            "listen": listen(channel.stream_stream(path + "Tick"), bearer),
             "who": json.loads(unary("Who")(b"", metadata=bearer)),
             "fail": failed(lambda: unary("Fail")(b"", metadata=bearer)),
             "late": failed(lambda: list(channel.unary_stream(path + "Late")(b"", metadata=bearer))),

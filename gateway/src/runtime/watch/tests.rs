@@ -210,3 +210,30 @@ fn only_a_connection_without_a_request_gives_way() {
     watch.give_way(after(start, 1));
     assert_eq!(watch.check(after(start, 1)), Verdict::Close);
 }
+
+#[test]
+fn a_conversation_is_overdue_only_when_both_are_silent() {
+    let start = Instant::now();
+    for (stream, expected) in [(true, None), (false, Some(Expired::Upload))] {
+        let watch = if stream { Watch::of_stream(LIMITS, start) } else { Watch::new(LIMITS, start) };
+        watch.request_started();
+        watch.answer_awaited(start);
+        watch.upload_started(start);
+        watch.upload_waits();
+        watch.answer_started();
+        watch.flows_both_ways();
+        assert_eq!(matches!(watch.check(after(start, 70)), Verdict::Fine(_)), stream);
+        assert_eq!(watch.expired(), expected, "the answer flows");
+    }
+    let watch = Watch::of_stream(LIMITS, start);
+    watch.request_started();
+    watch.upload_started(start);
+    watch.answer_started();
+    watch.flows_both_ways();
+    watch.download_waits();
+    watch.upload.set(Upload::Receiving(after(start, 30)));
+    assert!(matches!(watch.check(after(start, 89)), Verdict::Fine(_)), "the request moved after the answer");
+    assert!(matches!(watch.check(after(start, 91)), Verdict::Expired(_)));
+    watch.request_finished(after(start, 92));
+    assert!(watch.exchange_deadlines()[0].is_some(), "what still comes in has its limits again");
+}
