@@ -18,7 +18,8 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use test_support::eventually;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixListener;
 use tokio::sync::{Barrier, Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 
@@ -497,4 +498,71 @@ async fn checks_and_retries_are_the_same() {
     let metrics = gateway.metrics().await;
     assert!(metrics.contains("gateway_upstream_retries_total{upstream=\"orders\",result=\"made\"}"));
     assert!(lost.connections() > 0);
+}
+
+/// Closes the connection once something was read, or says what is no HTTP/2.
+async fn after_reading(says: &'static str, resets: bool) -> Upstream {
+    Upstream::raw(move |mut stream| async move {
+        // The preface and the settings come first, less than what the request's signed head takes.
+        let mut read = Vec::new();
+        while read.len() < 300 && says.is_empty() {
+            if stream.read_buf(&mut read).await.is_ok_and(|count| count == 0) {
+                return;
+            }
+        }
+        let _ = stream.write_all(says.as_bytes()).await;
+        if resets {
+            stream.set_zero_linger().unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_loses_its_requests() {
+    for resets in [false, true] {
+        let (lost, other) =
+            (after_reading("", resets).await, server(100, |_| async { Response::new(full("other")) }).await);
+        let one = gateway_in_clear(&lost).await;
+        one.ask("POST /public", &["Content-Length: 0"]).await.expect(503, "answer_lost");
+        one.ask("GET /public", &[]).await.expect(503, "answer_lost");
+        assert_eq!(lost.connections(), 2, "nothing is sent there again");
+        let servers = vec![lost.address, other.address];
+        let two = Setup { servers, tables: "http2 = true", ..Setup::default() }.start().await;
+        for _ in 0..4 {
+            assert_eq!(two.ask("GET /public", &[]).await.body, b"other");
+        }
+        assert!(lost.connections() > 2, "it was asked first");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_is_502() {
+    let orders = after_reading("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false).await;
+    let gateway = gateway_in_clear(&orders).await;
+    gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
+}
+
+#[tokio::test]
+async fn a_unix_socket_speaks_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let accepting = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let tell =
+                |request: Request<Incoming>| async move { Response::new(full(request.uri().to_string())) };
+            tokio::spawn(serve(stream, 100, tell));
+        }
+    });
+    let tables = format!(
+        "[upstreams.socket]\nservers = [\"unix:{}\"]\nhttp2 = true\n\
+         [[routes]]\npath = \"/socket\"\nupstream = \"socket\"\naccess = \"public\"\n",
+        path.display()
+    );
+    let orders = Upstream::telling().await;
+    let gateway = Setup { tables: &tables, ..Setup::of(&orders) }.start().await;
+    assert_eq!(gateway.ask("GET /socket/1", &[]).await.body, b"http://localhost/socket/1");
+    accepting.abort();
 }
