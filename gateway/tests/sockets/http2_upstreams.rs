@@ -1,13 +1,10 @@
-//! Upstreams in HTTP/2: hyper's server for what a good one does, the h2 crate's for refusals and farewells.
+//! Upstreams in HTTP/2 that do as they should: hyper's server, asked by many at once.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
-use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -18,19 +15,22 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use test_support::eventually;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
-use tokio::sync::{Barrier, Notify, mpsc};
+use tokio::sync::{Barrier, mpsc};
 use tokio_rustls::TlsAcceptor;
 
 use crate::http2::{Client, ask, client, door, get, socket};
 use crate::support::{Gateway, Issuer, Setup, Upstream, full};
 use crate::tls::{Certificate, certificate, written};
 
-type Answer = Response<http_body_util::combinators::BoxBody<Bytes, Infallible>>;
+pub(crate) type Answer = Response<http_body_util::combinators::BoxBody<Bytes, Infallible>>;
 
-async fn serve<F, A>(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, streams: u32, answer: F)
-where
+pub(crate) async fn serve<F, A>(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    streams: u32,
+    answer: F,
+) where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Answer> + Send + 'static,
 {
@@ -44,7 +44,7 @@ where
 }
 
 /// A server in clear.
-async fn server<F, A>(streams: u32, answer: F) -> Upstream
+pub(crate) async fn server<F, A>(streams: u32, answer: F) -> Upstream
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Answer> + Send + 'static,
@@ -52,23 +52,8 @@ where
     Upstream::raw(move |stream| serve(stream, streams, answer.clone())).await
 }
 
-/// A server for which the h2 crate is told what to do with each request.
-async fn by_hand(answer: impl Fn(SendResponse<Bytes>) + Clone + Send + Sync + 'static) -> Upstream {
-    Upstream::raw(move |stream| {
-        let answer = answer.clone();
-        async move {
-            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
-            while let Some(Ok((request, respond))) = connection.accept().await {
-                answer(respond);
-                drop(request);
-            }
-        }
-    })
-    .await
-}
-
 /// One client connection, and so one core, before these servers.
-async fn through(orders: &Upstream, timeouts: &str) -> (Gateway, Client) {
+pub(crate) async fn through(orders: &Upstream, timeouts: &str) -> (Gateway, Client) {
     let door = door();
     let tables = format!("http2 = true\n{}", door.tables);
     let gateway = Setup { tables: &tables, timeouts, ..Setup::of(orders) }.start().await;
@@ -192,7 +177,7 @@ async fn trailers_pass_cleaned_to_clients_that_take_them() {
     assert_eq!(raw.ask("GET /public", &[]).await.body, b"data", "nothing stood after the last chunk");
 }
 
-async fn gateway_in_clear(orders: &Upstream) -> Gateway {
+pub(crate) async fn gateway_in_clear(orders: &Upstream) -> Gateway {
     Setup { tables: "http2 = true", ..Setup::of(orders) }.start().await
 }
 
@@ -215,92 +200,6 @@ async fn who_calls_is_told_as_over_http_1() {
     assert_eq!(headers.get_all("x-user-id").iter().count(), 1);
     assert!(!headers.contains_key("authorization") && !headers.contains_key("x_user_role"));
     gateway.ask("GET /private", &[]).await.expect(401, "unauthenticated");
-}
-
-#[tokio::test]
-async fn what_was_refused_is_sent_again_once_and_what_was_lost_is_not() {
-    for (reason, code, sent) in [
-        (Reason::REFUSED_STREAM, "unavailable", 2),
-        (Reason::INTERNAL_ERROR, "answer_lost", 1),
-        (Reason::CANCEL, "answer_lost", 1),
-    ] {
-        let (sees, mut seen) = mpsc::unbounded_channel();
-        let orders = by_hand(move |mut respond| {
-            sees.send(()).unwrap();
-            respond.send_reset(reason);
-        })
-        .await;
-        let gateway = gateway_in_clear(&orders).await;
-        gateway.ask("POST /public", &["Content-Length: 0"]).await.expect(503, code);
-        let mut client = gateway.client().await;
-        client.send("POST /public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
-        client.answer(false).await.expect(503, code);
-        let mut count = 0;
-        while seen.try_recv().is_ok() {
-            count += 1;
-        }
-        assert_eq!(count, sent + 1, "{reason:?}: a body is used up");
-    }
-}
-
-#[tokio::test]
-async fn a_stream_that_is_refused_once_costs_no_request() {
-    let first = Arc::new(std::sync::Once::new());
-    let orders = by_hand(move |mut respond| {
-        let mut is_first = false;
-        first.call_once(|| is_first = true);
-        if is_first {
-            respond.send_reset(Reason::REFUSED_STREAM);
-        } else {
-            respond.send_response(Response::new(()), true).unwrap();
-        }
-    })
-    .await;
-    let gateway = gateway_in_clear(&orders).await;
-    assert_eq!(gateway.ask("POST /public", &["Content-Length: 0"]).await.status, 200);
-    assert_eq!(orders.connections(), 1);
-}
-
-#[tokio::test]
-async fn a_server_that_says_goaway_finishes_what_it_has_and_gets_no_more_there() {
-    let (leave, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (leaving, going) = (Arc::clone(&leave), Arc::clone(&go));
-    let orders = Upstream::raw(move |stream| {
-        let (leaving, going) = (Arc::clone(&leaving), Arc::clone(&going));
-        async move {
-            let mut connection = h2::server::handshake(stream).await.unwrap();
-            loop {
-                tokio::select! {
-                    request = connection.accept() => {
-                        let Some(Ok((request, mut respond))) = request else { return };
-                        let going = Arc::clone(&going);
-                        tokio::spawn(async move {
-                            if request.uri().path() == "/public/slow" {
-                                going.notified().await;
-                            }
-                            let _ = respond.send_response(Response::new(()), true);
-                        });
-                    }
-                    () = leaving.notified() => connection.graceful_shutdown(),
-                }
-            }
-        }
-    })
-    .await;
-    let (_gateway, mut client) = through(&orders, "").await;
-    assert_eq!(ask(&mut client, get("/public")).await.0, StatusCode::OK);
-    let mut asking = client.clone();
-    let slow = tokio::spawn(async move { ask(&mut asking, get("/public/slow")).await.0 });
-    leave.notify_one();
-    eventually("a new connection is used", async || {
-        assert_eq!(ask(&mut client, get("/public").method("POST")).await.0, StatusCode::OK);
-        (orders.connections() == 2).then_some(())
-    })
-    .await;
-    go.notify_one();
-    assert_eq!(slow.await.unwrap(), StatusCode::OK);
-    assert_eq!(ask(&mut client, get("/public")).await.0, StatusCode::OK);
-    assert_eq!(orders.connections(), 2);
 }
 
 /// `/public/slow` is never answered, `/public/large` without end, `/public/stuck` stops after its first piece.
@@ -335,25 +234,6 @@ async fn a_stream_that_hangs_ends_by_its_own_limit() {
     assert!(client.send_request(request).await.unwrap().into_body().collect().await.is_err());
     assert_eq!(ask(&mut client, get("/public")).await.1, "quick");
     assert_eq!(orders.connections(), 1, "the connection is well");
-}
-
-#[tokio::test]
-async fn a_connection_that_fell_silent_gets_no_more_requests() {
-    let first = Arc::new(AtomicBool::new(true));
-    let orders = Upstream::raw(move |stream| {
-        let hangs = first.swap(false, Ordering::SeqCst);
-        serve(stream, 100, move |_| async move {
-            if hangs {
-                std::future::pending::<()>().await;
-            }
-            Response::new(full("quick"))
-        })
-    })
-    .await;
-    let (_gateway, mut client) = through(&orders, "first_byte = \"3s\"").await;
-    assert_eq!(ask(&mut client, get("/public").method("POST")).await.0, StatusCode::GATEWAY_TIMEOUT);
-    assert_eq!(ask(&mut client, get("/public").method("POST")).await.1, "quick");
-    assert_eq!(orders.connections(), 2);
 }
 
 #[tokio::test]
@@ -465,7 +345,7 @@ async fn over_tls_the_server_must_choose_http_2() {
 }
 
 #[tokio::test]
-async fn checks_and_retries_are_the_same() {
+async fn checks_are_the_same() {
     let well = |name: &'static str, is_well: bool| {
         server(100, move |request: Request<Incoming>| async move {
             let mut answer = Response::new(full(name));
@@ -488,59 +368,6 @@ async fn checks_and_retries_are_the_same() {
         Some(())
     })
     .await;
-
-    let lost = by_hand(|mut respond| respond.send_reset(Reason::INTERNAL_ERROR)).await;
-    let servers = vec![lost.address, good.address];
-    let gateway = Setup { servers, tables: "http2 = true", ..Setup::default() }.start().await;
-    for _ in 0..4 {
-        assert_eq!(gateway.ask("GET /public", &[]).await.body, b"good");
-    }
-    let metrics = gateway.metrics().await;
-    assert!(metrics.contains("gateway_upstream_retries_total{upstream=\"orders\",result=\"made\"}"));
-    assert!(lost.connections() > 0);
-}
-
-/// Closes the connection once something was read, or says what is no HTTP/2.
-async fn after_reading(says: &'static str, resets: bool) -> Upstream {
-    Upstream::raw(move |mut stream| async move {
-        // The preface and the settings come first, less than what the request's signed head takes.
-        let mut read = Vec::new();
-        while read.len() < 300 && says.is_empty() {
-            if stream.read_buf(&mut read).await.is_ok_and(|count| count == 0) {
-                return;
-            }
-        }
-        let _ = stream.write_all(says.as_bytes()).await;
-        if resets {
-            stream.set_zero_linger().unwrap();
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_loses_its_requests() {
-    for resets in [false, true] {
-        let (lost, other) =
-            (after_reading("", resets).await, server(100, |_| async { Response::new(full("other")) }).await);
-        let one = gateway_in_clear(&lost).await;
-        one.ask("POST /public", &["Content-Length: 0"]).await.expect(503, "answer_lost");
-        one.ask("GET /public", &[]).await.expect(503, "answer_lost");
-        assert_eq!(lost.connections(), 2, "nothing is sent there again");
-        let servers = vec![lost.address, other.address];
-        let two = Setup { servers, tables: "http2 = true", ..Setup::default() }.start().await;
-        for _ in 0..4 {
-            assert_eq!(two.ask("GET /public", &[]).await.body, b"other");
-        }
-        assert!(lost.connections() > 2, "it was asked first");
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_speaks_something_else_is_502() {
-    let orders = after_reading("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false).await;
-    let gateway = gateway_in_clear(&orders).await;
-    gateway.ask("GET /public", &[]).await.expect(502, "bad_gateway");
 }
 
 #[tokio::test]

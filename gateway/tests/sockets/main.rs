@@ -9,6 +9,7 @@ mod forwarding;
 mod grpc;
 mod header_rules;
 mod http2;
+mod http2_losses;
 mod http2_upstreams;
 mod outages;
 mod overload;
