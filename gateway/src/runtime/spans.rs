@@ -104,7 +104,7 @@ enum ExportError {
 impl Span {
     /// As much of a path as is told.
     pub fn path(path: &str) -> String {
-        path.get(..MOST_OF_PATH).unwrap_or(path).to_owned()
+        path[..path.floor_char_boundary(MOST_OF_PATH)].to_owned()
     }
 }
 
@@ -200,5 +200,17 @@ async fn deliver(collector: &Collector, body: Vec<u8>) -> Result<(), ExportError
             Ok(()) => exchange.await,
             Err(error) => Err(error.into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_wherever_its_characters_end() {
+        assert_eq!(Span::path("/a/\u{e9}"), "/a/\u{e9}");
+        assert_eq!(Span::path(&"/".repeat(300)).len(), MOST_OF_PATH);
+        assert_eq!(Span::path(&format!("/a{}", "\u{20ac}".repeat(300))).len(), MOST_OF_PATH - 2);
     }
 }
