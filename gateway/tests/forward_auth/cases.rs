@@ -210,6 +210,8 @@ async fn targets(world: &World, proxy: &Proxy) {
         "/private/%00",
         "/PRIVATE",
         "/private#/public",
+        "/public#/../private",
+        "/public?#/../../private",
         "http://localhost/private",
         "/verify/public",
         "/verify",

@@ -104,6 +104,8 @@ async fn refusals_are_those_of_proxying() {
         ("GET", "/private/../admin", &[&bearer], 400, "bad_request"),
         ("GET", "//private", &[&bearer], 400, "bad_request"),
         ("GET", "http://elsewhere/private", &[&bearer], 400, "bad_request"),
+        ("GET", "/public#/../admin", &[], 400, "bad_request"),
+        ("GET", "/public?a#/../../admin", &[], 400, "bad_request"),
         ("CONNECT", "/private", &[&bearer], 405, "method_not_allowed"),
     ] {
         let asked = world.ask(method, uri, headers).await;
@@ -146,6 +148,8 @@ async fn only_whole_questions_of_trusted_proxies_are_answered() {
     let part = ["X-Forwarded-Method: GET", "X-Forwarded-Uri: /public"];
     client.ask("GET /verify", &part).await.expect(400, "bad_request");
     client.ask("GET /public", &[]).await.expect(400, "bad_request");
+    let whole = [&part[..], &["X-Forwarded-Host: localhost"]].concat();
+    client.ask("GET /verify*", &whole).await.expect(400, "bad_request");
     ask(&mut client, "GET", "/private", &[&bearer, "X-Forwarded-Uri: /public"])
         .await
         .expect(400, "bad_request");
