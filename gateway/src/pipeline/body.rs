@@ -183,7 +183,14 @@ enum Source {
     Empty,
     Switched(Switched),
     Whole(Bytes),
-    Upstream { incoming: Incoming, lease: Option<Lease<RequestBody>>, watch: Rc<Watch>, trailers: bool },
+    Upstream {
+        incoming: Incoming,
+        lease: Option<Lease<RequestBody>>,
+        watch: Rc<Watch>,
+        trailers: bool,
+        /// See [`without_last_byte`].
+        last: Option<Bytes>,
+    },
 }
 
 impl ResponseBody {
@@ -208,7 +215,8 @@ impl ResponseBody {
             lease.give_back();
             return Self::empty();
         }
-        let source = Source::Upstream { incoming, lease: Some(lease), watch: Rc::clone(watch), trailers };
+        let (lease, watch) = (Some(lease), Rc::clone(watch));
+        let source = Source::Upstream { incoming, lease, watch, trailers, last: None };
         Self { source, exchange: None, ended: false }
     }
 
@@ -250,16 +258,35 @@ impl Source {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then_some(Ok(Frame::data(bytes))))
             }
-            Self::Upstream { incoming, lease, watch, trailers } => {
+            Self::Upstream { incoming, lease, watch, trailers, last } => {
+                if let Some(last) = last.take() {
+                    watch.answer_offered();
+                    return Poll::Ready(Some(Ok(Frame::data(last))));
+                }
                 let frame = ready!(poll_upstream(incoming, watch, *trailers, cx)).transpose()?;
                 if (incoming.is_end_stream() || frame.as_ref().is_none_or(Frame::is_trailers))
                     && let Some(lease) = lease.take()
                 {
                     lease.give_back();
                 }
-                Poll::Ready(frame.map(Ok))
+                let is_stream = watch.is_stream();
+                let part = |frame| if is_stream { without_last_byte(frame, last) } else { frame };
+                Poll::Ready(frame.map(part).map(Ok))
             }
         }
+    }
+}
+
+/// Keeps the last byte of a piece for the next one. hyper is done with a stream once all of it is queued, for which one
+/// byte of the client's window is enough, and nobody watches over it from then on. For this byte it waits until the
+/// window is open for everything before it, and so does the [`Watch`].
+fn without_last_byte(frame: Frame<Bytes>, last: &mut Option<Bytes>) -> Frame<Bytes> {
+    match frame.into_data() {
+        Ok(mut data) => {
+            *last = (data.len() > 1).then(|| data.split_off(data.len() - 1));
+            Frame::data(data)
+        }
+        Err(trailers) => trailers,
     }
 }
 
@@ -310,7 +337,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty | Source::Switched(_) => true,
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+            Source::Upstream { incoming, last, .. } => last.is_none() && incoming.is_end_stream(),
         }
     }
 
@@ -318,7 +345,11 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty | Source::Switched(_) => SizeHint::with_exact(0),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream { incoming, .. } => incoming.size_hint(),
+            Source::Upstream { incoming, last, .. } => {
+                let hint = incoming.size_hint();
+                let kept = last.as_ref().map_or(0, |last| last.len() as u64);
+                hint.exact().map_or(hint, |rest| SizeHint::with_exact(rest + kept))
+            }
         }
     }
 }

@@ -191,6 +191,11 @@ impl Watch {
         Self { is_stream: true, ..Self::new(limits, now) }
     }
 
+    /// Whether this watches one stream of HTTP/2.
+    pub const fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
     /// Streams are open on this connection, and have their own watches.
     pub fn is_busy(&self) {
         self.client.set(Client::Busy);

@@ -191,6 +191,23 @@ async fn a_client_that_takes_nothing_of_one_answer_loses_that_one() {
     panic!("the answer has no end");
 }
 
+#[tokio::test]
+async fn a_client_that_takes_one_byte_of_each_answer_keeps_none() {
+    let (orders, door) = (moody().await, door());
+    let gateway =
+        Setup { tables: &door.tables, timeouts: "idle = \"400ms\"", ..Setup::of(&orders) }.start().await;
+    let mut raw = Raw::connect(&gateway, &door).await;
+    let one_byte = [0, 4, 0, 0, 0, 1];
+    raw.send(SETTINGS, 0, 0, &one_byte).await;
+    // Whole for the upstream, and never for the client, which goes on with others meanwhile.
+    for stream in (1..31).step_by(2) {
+        raw.send(HEADERS, END_HEADERS | END_STREAM, stream, HEAD).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (_, first, _) = raw.next(&[RESET, GOAWAY]).await.expect("a reset before the end");
+    assert_eq!(first, 1);
+}
+
 fn in_seconds(seconds: u64) -> serde_json::Value {
     json!({ "exp": SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds })
 }
