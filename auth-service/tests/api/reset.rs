@@ -6,8 +6,9 @@ use auth_service::accounts::Email;
 use auth_service::db::mail_tokens;
 use auth_service::mail::MailToken;
 use serde_json::json;
+use test_support::eventually;
 
-use crate::support::{Actor, Reply, TestApp, email_of};
+use crate::support::{Actor, Authenticator, Reply, TestApp, email_of};
 
 const NEW: &str = "candle-3-rain-door";
 
@@ -30,6 +31,39 @@ async fn whoever_registered_somebody_elses_address_keeps_nothing_of_it() {
     owner.log_in_with("ann", NEW).await.expect(200);
     assert_eq!(app.sql().await.query_one(codes, &[]).await.unwrap().get::<_, i64>(0), 0);
     squatter.log_in("ann").await.refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn what_is_confirmed_while_the_reset_is_under_way_keeps_nobody_out() {
+    let app = TestApp::start().await;
+    let squatter = app.customer("ann").await;
+    let (holding, watching) = (app.sql().await, app.sql().await);
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let decided = format!("SELECT ({waiting}) = 2 OR EXISTS (SELECT FROM recovery_codes)");
+    // The reset has looked for second factors by the time that it comes to the addresses.
+    holding.batch_execute("BEGIN; LOCK TABLE login_addresses IN SHARE MODE").await.unwrap();
+    let mut owner = app.visitor().at_address("198.51.100.7");
+    let confirming = async {
+        eventually("the reset waits", async || {
+            (watching.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
+        })
+        .await;
+        let phone = Authenticator::enrol(&squatter).await;
+        let code = json!({"code": phone.code(0)});
+        let release = async {
+            eventually("the code has counted, or waits too", async || {
+                watching.query_one(&decided, &[]).await.unwrap().get::<_, bool>(0).then_some(())
+            })
+            .await;
+            holding.batch_execute("ROLLBACK").await.unwrap();
+        };
+        tokio::join!(squatter.post("/api/auth/second-factor/confirm", &code), release).0
+    };
+    let (reset, confirmed) = tokio::join!(reset(&app, &owner, "ann"), confirming);
+    reset.expect(204);
+    confirmed.refused(401, "session_ended");
+    owner.log_in_with("ann", NEW).await.expect(200);
 }
 
 #[tokio::test]

@@ -1,12 +1,19 @@
 -- Follows `asking.sql` and `WITH given (asking_session, asking_user, idle, verified, address, user_agent, request_id, audit_id,
 -- mail_id, mail_lifetime, factor_id, step, hashes) AS (…)`. No password takes part.
 
-, confirmed AS (
+, standing AS (
+    -- A password that is being replaced is waited for: its session has ended then.
+    SELECT users.id
+    FROM asking JOIN users ON users.id = asking.id
+    WHERE users.epoch = asking.epoch AND users.status = 'active'
+    FOR SHARE OF users
+
+), confirmed AS (
     UPDATE second_factors AS factor
     -- The code that confirms is used up by it.
     SET confirmed_at = now(), last_step = given.step
-    FROM given, asking
-    WHERE factor.user_id = asking.id AND factor.id = given.factor_id AND factor.confirmed_at IS NULL
+    FROM given, standing
+    WHERE factor.user_id = standing.id AND factor.id = given.factor_id AND factor.confirmed_at IS NULL
       -- The password that began it does not count for ever.
       AND factor.created_at > now() - interval '1 hour'
     RETURNING factor.user_id, factor.codes_generation
@@ -31,5 +38,5 @@
       AND may_be_told(asking.id, 'second_factor_changed')
 )
 
-SELECT EXISTS (SELECT FROM asking), true, EXISTS (SELECT FROM confirmed)
+SELECT EXISTS (SELECT FROM standing), true, EXISTS (SELECT FROM confirmed)
 FROM given
