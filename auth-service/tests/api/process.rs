@@ -69,6 +69,23 @@ async fn migrate_plans_applies_and_has_nothing_left_to_do() {
 }
 
 #[tokio::test]
+async fn migrate_does_not_wait_for_long_for_who_uses_a_table_and_can_be_run_again() {
+    let database = TestDatabase::empty().await;
+    let environment = environment(Mode::Production, &database, &[]);
+    let busy = database.client().await;
+    busy.batch_execute("BEGIN; CREATE TABLE users ()").await.unwrap();
+    let migrate = {
+        let environment = environment.clone();
+        tokio::task::spawn_blocking(move || run(&["migrate"], &environment, ""))
+    };
+    let given_up = tokio::time::timeout(Duration::from_secs(15), migrate).await;
+    busy.batch_execute("ROLLBACK").await.unwrap();
+    let complaint = complaint(&given_up.expect("it gave up").unwrap());
+    assert!(complaint.contains("lock timeout"), "{complaint}");
+    assert!(stdout(&run(&["migrate"], &environment, "")).starts_with("applied "));
+}
+
+#[tokio::test]
 async fn production_does_not_serve_on_an_old_schema() {
     let database = TestDatabase::empty().await;
     let environment = environment(

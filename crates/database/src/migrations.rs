@@ -10,6 +10,9 @@ use crate::url::Url;
 
 /// Held while migrating, so that replicas that start together take turns. (Any constant will do: "portcul".)
 const ADVISORY_LOCK: i64 = 0x0070_6f72_7463_756c;
+/// How long a migration waits for a table that somebody uses. Everybody who comes after it waits with it, so that behind a backup,
+/// which uses every table, nobody would be served until it has ended.
+const LOCK_TIMEOUT: &str = "3s";
 
 /// Why migrations could not be read or run.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +58,11 @@ async fn with_harness<T: Send + 'static>(
     let failed = |error: String| MigrationError::Failed(error);
     let mut connection = connect(url).await?;
     // A migration may take its time; the deadline of a request is not for it.
-    for statement in
-        ["SET statement_timeout = 0".to_owned(), format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")]
-    {
+    for statement in [
+        "SET statement_timeout = 0".to_owned(),
+        format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"),
+        format!("SET lock_timeout = '{LOCK_TIMEOUT}'"),
+    ] {
         diesel::sql_query(statement)
             .execute(&mut connection)
             .await
