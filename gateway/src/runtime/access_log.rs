@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::metrics::CoreMetrics;
 
-/// A batch is handed over when it has grown to this, or is this old.
+/// A batch is handed over when it has grown to this, and never later than at this age.
 const BATCH_BYTES: usize = 32 << 10;
 const BATCH_AGE: Duration = Duration::from_millis(100);
 /// Batches that may wait for the writer.
@@ -76,6 +76,9 @@ pub struct AccessLog {
     metrics: Arc<CoreMetrics>,
     batch: RefCell<Vec<u8>>,
     lines: Cell<u64>,
+    /// Whether a timer is pending. One serves for all the batches that fill up before it: else each would leave a timer
+    /// behind that cuts a later batch short.
+    timed: Cell<bool>,
     clock: Clock,
 }
 
@@ -99,7 +102,8 @@ fn write_all(batches: &Receiver<Vec<u8>>) {
 impl AccessLog {
     /// A log that hands its batches to `out`; without one it is off.
     pub fn new(out: Option<SyncSender<Vec<u8>>>, format: LogFormat, metrics: Arc<CoreMetrics>) -> Self {
-        Self { out, format, metrics, batch: RefCell::default(), lines: Cell::new(0), clock: Clock::default() }
+        let (batch, lines, timed) = (RefCell::default(), Cell::new(0), Cell::new(false));
+        Self { out, format, metrics, batch, lines, timed, clock: Clock::default() }
     }
 
     /// Writes a line into the batch. `self` is shared so that a batch can be handed over later.
@@ -108,7 +112,7 @@ impl AccessLog {
             return;
         }
         let mut batch = self.batch.borrow_mut();
-        if batch.is_empty() {
+        if !self.timed.replace(true) {
             self.hand_over_later();
         }
         match self.format {
@@ -137,6 +141,7 @@ impl AccessLog {
         let log = Rc::clone(self);
         tokio::task::spawn_local(async move {
             tokio::time::sleep(BATCH_AGE).await;
+            log.timed.set(false);
             log.hand_over();
         });
     }
@@ -277,6 +282,8 @@ fn date_and_time(at: OffsetDateTime) -> [u8; 19] {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::LocalSet;
+
     use super::*;
 
     fn line<'a>(path: &'a str, user: &'a HeaderValue, id: &'a HeaderValue, complete: bool) -> Line<'a> {
@@ -303,6 +310,31 @@ mod tests {
             user,
             client: [192, 0, 2, 1].into(),
         }
+    }
+
+    #[tokio::test]
+    async fn one_timer_is_pending_however_many_batches_are_full() {
+        let (out, batches) = sync_channel(BATCHES);
+        let log = Rc::new(AccessLog::new(Some(out), LogFormat::Json, Arc::new(CoreMetrics::new(0, 0))));
+        let (user, id) = (HeaderValue::from_static(""), HeaderValue::from_static("r-1"));
+        let long = "/a".repeat(BATCH_BYTES / 2);
+        let here = async {
+            for _ in 0..3 {
+                log.write(&line(&long, &user, &id, true));
+                assert_eq!(batches.try_iter().count(), 1);
+            }
+            // Each timer holds the log.
+            assert_eq!(Rc::strong_count(&log), 2);
+            // And a batch that stays small is handed over all the same, then and later.
+            for _ in 0..2 {
+                log.write(&line("/a", &user, &id, true));
+                while Rc::strong_count(&log) > 1 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(batches.try_iter().count(), 1);
+            }
+        };
+        LocalSet::new().run_until(here).await;
     }
 
     #[test]
