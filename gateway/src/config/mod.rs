@@ -10,13 +10,13 @@ mod error;
 mod expand;
 mod file;
 mod headers;
+mod older;
 mod policy_tests;
 mod rates;
 mod routes;
 mod upstreams;
 mod values;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct Config {
     pub proxy_protocol: bool,
     /// Time limits.
     pub timeouts: Timeouts,
-    /// Size limits.
+    /// Limits of size and number.
     pub limits: Limits,
     /// The services behind the gateway; [`UpstreamId`] is an index into this list.
     pub upstreams: Vec<Upstream>,
@@ -147,10 +147,10 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// Time limits, each an idle limit except `head` and `connect`.
+/// Time limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the whole request head, from the connection's first byte or the previous answer's end.
+    /// For a whole request head, from its first byte; for a connection's first one, from the connection's beginning.
     pub head: Duration,
     /// To connect to an upstream, TLS included.
     pub connect: Duration,
@@ -302,6 +302,11 @@ impl Route {
     pub fn seen_path(&self) -> &str {
         self.path.get(self.strip..).unwrap_or_default()
     }
+
+    /// The path as people write it.
+    pub fn written(&self) -> &str {
+        if self.path.is_empty() { "/" } else { &self.path }
+    }
 }
 
 /// What happens to headers besides what the stages do; never to one that is theirs.
@@ -322,13 +327,6 @@ pub struct Rates {
     pub user: Option<Limit>,
     /// For each client (of `client_credentials`).
     pub client: Option<Limit>,
-}
-
-impl Route {
-    /// The path as people write it.
-    pub fn written(&self) -> &str {
-        if self.path.is_empty() { "/" } else { &self.path }
-    }
 }
 
 /// Who may call a route.
@@ -368,38 +366,6 @@ impl Config {
     /// The upstream of an id. Ids come from this configuration only.
     pub fn upstream(&self, id: UpstreamId) -> &Upstream {
         &self.upstreams[id.0]
-    }
-
-    /// Where each upstream stood in an older configuration, by its name.
-    pub fn upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
-        let named = |name: &str| older.upstreams.iter().position(|upstream| upstream.name == name);
-        self.upstreams.iter().map(|upstream| named(&upstream.name).map(UpstreamId)).collect()
-    }
-
-    /// Where each route stood in an older configuration, by its path.
-    pub fn routes_of(&self, older: &Self) -> Vec<Option<usize>> {
-        let known: HashMap<_, _> = older.routes.iter().map(|route| (&route.path, route.id)).collect();
-        self.routes.iter().map(|route| known.get(&route.path).copied()).collect()
-    }
-
-    /// The same, of those only of which nothing has changed. Certificates may have, in files of the same names.
-    pub fn same_upstreams_of(&self, older: &Self) -> Vec<Option<UpstreamId>> {
-        let known = self.upstreams_of(older).into_iter().zip(&self.upstreams);
-        known
-            .map(|(id, upstream)| {
-                id.filter(|id| older.upstream(*id) == upstream && upstream.tls == UpstreamTls::default())
-            })
-            .collect()
-    }
-
-    /// Whether tokens are verified as in an older configuration, so that what is known of them stays true.
-    pub fn has_tokens_of(&self, older: &Self) -> bool {
-        // An upstream's id may have changed although it is the same one.
-        let told = |config: &Self| {
-            let name = config.tokens.upstream.map(|id| config.upstream(id).name.clone());
-            (Tokens { upstream: None, ..config.tokens.clone() }, name)
-        };
-        told(self) == told(older)
     }
 }
 
