@@ -41,7 +41,7 @@ use crate::under_way::{Overloaded, Room, UnderWay};
 static ANONYMOUS: Principal = Principal::anonymous();
 
 /// One generation of the configuration, shared by all cores; nothing of it changes but what is known of
-/// tokens and callers.
+/// tokens and callers, and what is under way.
 pub struct Gateway {
     pub(crate) config: Config,
     pub(crate) tokens: Arc<Tokens>,
