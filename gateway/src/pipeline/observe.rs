@@ -208,7 +208,7 @@ impl Exchange {
             trace,
             start: self.at,
             took,
-            method: self.method.clone(),
+            method: Span::method(&self.method),
             path: Span::path(self.uri.path()),
             route: self.route_path().map(str::to_owned),
             upstream: self.upstream.map_or("", |id| self.core.upstream_name(id)).to_owned(),

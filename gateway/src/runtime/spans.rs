@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 
 use crate::error::chain;
+use crate::pipeline::canonical;
 use crate::pipeline::trace::Trace;
 use crate::upstream::{ConnectError, Target};
 
@@ -41,8 +42,8 @@ pub struct Span {
     pub start: SystemTime,
     /// Until its answer's end.
     pub took: Duration,
-    /// The request's method.
-    pub method: Method,
+    /// The request's method, if it is one that is routed. See [`Span::method`].
+    pub method: Option<&'static str>,
     /// The request's path, as sent; its beginning, if it is long. See [`Span::path`].
     pub path: String,
     /// The path of its route, if it has one.
@@ -102,6 +103,12 @@ enum ExportError {
 }
 
 impl Span {
+    /// The method, but for what is none: a client could send as many of its own as it likes, each as long as a head.
+    pub fn method(method: &Method) -> Option<&'static str> {
+        static ROUTED: [Method; 7] = canonical::METHODS;
+        ROUTED.iter().find(|routed| *routed == method).map(Method::as_str)
+    }
+
     /// As much of a path as is told.
     pub fn path(path: &str) -> String {
         path[..path.floor_char_boundary(MOST_OF_PATH)].to_owned()
@@ -212,5 +219,12 @@ mod tests {
         assert_eq!(Span::path("/a/\u{e9}"), "/a/\u{e9}");
         assert_eq!(Span::path(&"/".repeat(300)).len(), MOST_OF_PATH);
         assert_eq!(Span::path(&format!("/a{}", "\u{20ac}".repeat(300))).len(), MOST_OF_PATH - 2);
+    }
+
+    #[test]
+    fn a_made_up_method_is_not_told() {
+        assert_eq!(Span::method(&Method::PATCH), Some("PATCH"));
+        assert_eq!(Span::method(&Method::from_bytes("X".repeat(8_000).as_bytes()).unwrap()), None);
+        assert_eq!(Span::method(&Method::TRACE), None);
     }
 }

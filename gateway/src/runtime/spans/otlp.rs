@@ -25,9 +25,10 @@ pub(super) fn request(spans: &[Span]) -> Vec<u8> {
 }
 
 fn span(span: &Span) -> Value {
-    let route = span.route.as_deref();
+    // What is no method is called so by OpenTelemetry's conventions for HTTP.
+    let (name, route) = (span.method.unwrap_or("HTTP"), span.route.as_deref());
     let mut attributes = vec![
-        text("http.request.method", span.method.as_str()),
+        text("http.request.method", span.method.unwrap_or("_OTHER")),
         text("url.path", &span.path),
         json!({ "key": "http.response.status_code", "value": { "intValue": span.status.as_u16().to_string() } }),
         text("portcullis.request_id", span.request_id.to_str().unwrap_or_default()),
@@ -40,7 +41,7 @@ fn span(span: &Span) -> Value {
         "traceId": String::from_utf8_lossy(&span.trace.hex()),
         "spanId": id(span.trace.span.unwrap_or_default()),
         "flags": PARENT_IS_REMOTE | u32::from(span.trace.sampled),
-        "name": route.map_or_else(|| span.method.to_string(), |route| format!("{} {route}", span.method)),
+        "name": route.map_or_else(|| name.to_owned(), |route| format!("{name} {route}")),
         "kind": KIND_SERVER,
         "startTimeUnixNano": nanoseconds(span.start, Duration::ZERO),
         "endTimeUnixNano": nanoseconds(span.start, span.took),
