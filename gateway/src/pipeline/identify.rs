@@ -5,16 +5,13 @@
 
 mod cookies;
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::{Message, RootKey, Signer, names};
 
 use super::client::Client;
 use super::principal::Principal;
-
-/// Headers that [`inject`] adds, and the `Host` that the forwarder does.
-const ADDED: usize = 11;
 
 /// What identifying for one upstream needs.
 pub struct Identity {
@@ -49,34 +46,27 @@ impl Identity {
         caller: &Caller<'_>,
         now: i64,
     ) -> bool {
-        let sent = std::mem::take(&mut parts.headers);
-        let host = sent.get(HOST).cloned().unwrap_or(const { HeaderValue::from_static("") });
-        let (kept, spoofed) = self.strip(sent, forward_authorization);
-        parts.headers = kept;
+        let host = parts.headers.remove(HOST).unwrap_or(const { HeaderValue::from_static("") });
+        let spoofed = self.strip(&mut parts.headers, forward_authorization);
         self.inject(parts, caller, host, now);
         spoofed
     }
 
-    /// What may pass, in one walk over the headers into a new map: what is not let through is not there.
-    fn strip(&self, sent: HeaderMap, forward_authorization: bool) -> (HeaderMap, bool) {
-        let mut kept = HeaderMap::with_capacity(sent.len() + ADDED);
-        let (mut name, mut spoofed) = (None, false);
-        for (next, value) in sent {
-            // A further value of the same name comes without it.
-            name = next.or(name);
-            let Some(name) = &name else { continue };
-            let passes = if *name == AUTHORIZATION { forward_authorization } else { passes(name.as_str()) };
-            if !passes {
-                spoofed |= is_spoofed(name.as_str());
-                continue;
-            }
-            if *name != COOKIE || self.keeps_refresh_cookie {
-                kept.append(name, value);
-            } else if let Some(value) = cookies::without_refresh(value) {
-                kept.append(name, value);
-            }
+    /// Takes out what may not pass, and answers whether the client had tried to say who it is. The map itself stays: hyper
+    /// hands it on from request to answer to request, so none is allocated.
+    fn strip(&self, headers: &mut HeaderMap, forward_authorization: bool) -> bool {
+        let passes = |name: &HeaderName| match *name {
+            AUTHORIZATION => forward_authorization,
+            _ => passes(name.as_str()),
+        };
+        let doomed: Vec<HeaderName> = headers.keys().filter(|name| !passes(name)).cloned().collect();
+        for name in &doomed {
+            headers.remove(name);
         }
-        (kept, spoofed)
+        if !self.keeps_refresh_cookie {
+            cookies::drop_refresh(headers);
+        }
+        doomed.iter().any(|name| is_spoofed(name.as_str()))
     }
 
     fn inject(&self, parts: &mut Parts, caller: &Caller<'_>, forwarded_host: HeaderValue, now: i64) {

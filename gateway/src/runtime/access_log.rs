@@ -16,7 +16,9 @@ use time::OffsetDateTime;
 use super::metrics::CoreMetrics;
 
 /// A batch is handed over when it has grown to this, and never later than at this age.
-const BATCH_BYTES: usize = 32 << 10;
+const BATCH_BYTES: usize = 64 << 10;
+/// Room for the line that fills a batch; a longer one makes the batch grow.
+const LAST_LINE: usize = 2 << 10;
 const BATCH_AGE: Duration = Duration::from_millis(100);
 /// Batches that may wait for the writer.
 const BATCHES: usize = 256;
@@ -112,6 +114,9 @@ impl AccessLog {
             return;
         }
         let mut batch = self.batch.borrow_mut();
+        if batch.is_empty() {
+            batch.reserve_exact(BATCH_BYTES + LAST_LINE);
+        }
         if !self.timed.replace(true) {
             self.hand_over_later();
         }

@@ -119,6 +119,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A head without a body is one part, and a plain write costs the kernel less.
+        if let [part] = parts {
+            return self.poll_write(cx, part);
+        }
         let result = match &mut self.socket {
             Socket::Plain(io) => Pin::new(io).poll_write_vectored(cx, parts),
             Socket::Tls(io) => Pin::new(io).poll_write_vectored(cx, parts),

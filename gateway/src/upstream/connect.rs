@@ -178,6 +178,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A head without a body is one part, and a plain write costs the kernel less.
+        if let [part] = parts {
+            return self.poll_write(cx, part);
+        }
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_write_vectored(cx, parts),
             Self::Unix(io) => Pin::new(io).poll_write_vectored(cx, parts),

@@ -1,12 +1,26 @@
 //! The refresh cookie is the auth service's alone: no other upstream sees it or sets it.
 
-use http::HeaderValue;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 
 /// Its name in production, with `COOKIE_DOMAIN`, and in development.
 const NAMES: [&str; 3] = ["__Host-refresh_token", "__Secure-refresh_token", "refresh_token"];
 
+/// Takes refresh cookies out of a request, and leaves every other cookie.
+pub(super) fn drop_refresh(headers: &mut HeaderMap) {
+    let lines = headers.get_all(COOKIE);
+    if !lines.iter().any(|line| pairs(line).any(is_refresh)) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = lines.iter().cloned().filter_map(without_refresh).collect();
+    headers.remove(COOKIE);
+    for line in kept {
+        headers.append(COOKIE, line);
+    }
+}
+
 /// A `Cookie` line without refresh cookies; `None` when nothing is left of it.
-pub(super) fn without_refresh(line: HeaderValue) -> Option<HeaderValue> {
+fn without_refresh(line: HeaderValue) -> Option<HeaderValue> {
     if !pairs(&line).any(is_refresh) {
         return Some(line);
     }

@@ -1,4 +1,5 @@
 use http::Request;
+use http::header::COOKIE;
 use identity::{Caller as Verified, Refusal, User, Verifier};
 use proptest::prelude::*;
 use secret::Secret;
