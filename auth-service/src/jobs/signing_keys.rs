@@ -89,8 +89,10 @@ impl SigningKeys {
 
     /// Puts what the database has into the store; answers whether anything is due.
     async fn read(&mut self) -> Result<bool, LoadError> {
-        let (at, our_time) = (Instant::now(), OffsetDateTime::now_utc());
+        let at = Instant::now();
         let stored = db::signing_keys::load(&self.db).await?;
+        // Asked afterwards: a database that was slow to answer looks late and never early, so no token is dated in the future.
+        let our_time = OffsetDateTime::now_utc();
         let opened = self.locksmith.open(&stored)?;
         let is_due = self.locksmith.is_due(&opened, stored.now);
         let reading = Reading {

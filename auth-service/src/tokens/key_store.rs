@@ -25,7 +25,7 @@ pub struct KeyStore {
 pub struct Reading {
     /// When.
     pub at: Instant,
-    /// How far the database's clock was ahead of ours.
+    /// How far the database's clock was ahead of ours, or less by what the answer took.
     pub clock_ahead: time::Duration,
     /// How long the set signs: `KEY_PUBLISH_AHEAD`, in which no key comes that would sign.
     pub good_for: Duration,

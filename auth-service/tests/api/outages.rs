@@ -7,6 +7,8 @@ use serde_json::json;
 use test_support::eventually;
 
 use crate::jwks::jwks;
+use time::OffsetDateTime;
+
 use crate::support::{Actor, PASSWORD, PostgresProxy, TestApp, migrated_database};
 use auth_service::readiness::Readiness;
 
@@ -111,4 +113,20 @@ async fn without_a_signing_key_nothing_is_written_and_nobody_loses_a_session() {
     app.load_keys().await;
     app.let_pass("11 seconds").await;
     ann.refresh().await.expect(200);
+}
+
+/// Strict verifiers, PyJWT for one, refuse a token that is dated later than it is.
+#[tokio::test]
+async fn a_slow_database_dates_no_token_in_the_future() {
+    let (app, proxy) = behind_a_proxy().await;
+    proxy.fall_silent();
+    let slow = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        proxy.come_back();
+    };
+    tokio::join!(app.load_keys(), slow);
+    // The database's clock is this machine's.
+    let now = OffsetDateTime::now_utc();
+    let dated = app.app.signing_keys.database_time(now);
+    assert!(dated <= now && now - dated < Duration::from_secs(2), "{dated}, and it is {now}");
 }
